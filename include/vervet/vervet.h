@@ -1,0 +1,135 @@
+/* vervet's C interface: fibers for programs written in C, and the ABI under the C++ headers.
+ *
+ * Two ways to use it, which may meet in one process:
+ *  - An OS thread that calls vervet_spawn() hosts *light fibers*: they share its identity (TLS, id,
+ *    signal mask), run only while it is inside vervet_join, vervet_sleep_*, vervet_yield or another
+ *    call that waits, one at a time, first in first out, and never move to another thread.
+ *  - vervet_run() starts n workers and runs *full fibers* on them: each has a thread's identity of
+ *    its own (`__thread` variables, errno, pthread_self()) and runs on any of the workers' kernel
+ *    threads. vervet_spawn() makes full fibers there. A blocking libc call blocks the kernel thread
+ *    under it; waits of this interface do not.
+ * In a program started by the launcher `vervet`, a thread's fiber that calls vervet_spawn() hosts
+ * light fibers, as an OS thread does; every blocking libc call of theirs lets the others run.
+ *
+ * Errors: functions that return int return 0 or a positive error number, as pthread functions do;
+ * errno is never set. Time: nanoseconds; deadlines are points on CLOCK_MONOTONIC.
+ * Thread safety: every function may be called from any thread or fiber, unless it says otherwise;
+ * none from a signal handler. Handlers run on the stack of the fiber that they interrupt.
+ * Process: after fork() the child has the calling fiber alone, as its thread's only flow; fibers
+ * spawned before never run there. When main() returns, the process exits; fibers that have not
+ * ended are abandoned. A thread that ends abandons the light fibers it hosts: they never run again
+ * and their stacks stay allocated.
+ */
+#ifndef VERVET_VERVET_H
+#define VERVET_VERVET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define VERVET_API __attribute__((visibility("default")))
+#else
+#define VERVET_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A deadline that never comes. */
+#define VERVET_NEVER INT64_MAX
+
+/* A handle to a spawned fiber. It stays valid, whether the fiber runs or has ended, until it is
+ * given to vervet_release(). */
+typedef struct vervet_fiber vervet_fiber;
+
+/* How to spawn. Set `size`; zero in any other field means its default:
+ *   vervet_spawn_options options = {.size = sizeof options, .stack_size = 1 << 20};  */
+typedef struct vervet_spawn_options {
+  size_t size;       /* sizeof(vervet_spawn_options) */
+  size_t stack_size; /* bytes, guard page included, from 16 KiB. Default: light 64, full 256 KiB */
+  const char* name;  /* for messages; the first 15 bytes are copied. Default: none */
+} vervet_spawn_options;
+
+/* Spawns a fiber that calls entry(argument). It does not run now: it stands at the end of the
+ * queue, and its turn comes when the caller waits (a light fiber) or a worker is free (a full one).
+ *
+ * `fiber`    receives a handle that the caller must release; null if none is wanted.
+ * `options`  may be null. It is not kept.
+ * `entry`    must return, or end a full fiber by pthread_exit(); a light one must not. No exception
+ *            may leave it. Its result is what vervet_join() stores.
+ * Blocks     never; making a full fiber may take the time of making a kernel thread.
+ * Returns 0; EINVAL (stack_size, or options->size is unknown); EAGAIN (no memory for the stack, or
+ * no kernel thread to make a full fiber's identity). */
+VERVET_API int vervet_spawn(vervet_fiber** fiber, const vervet_spawn_options* options,
+                            void* (*entry)(void*), void* argument);
+
+/* Waits until the fiber has ended, or `deadline` has passed. Any number of flows may join one
+ * fiber, any number of times. A deadline of 0 only looks.
+ *
+ * `result`  receives what the entry returned (null after pthread_exit); may be null.
+ * Blocks    the calling fiber; the calling OS thread if it hosts no living fiber.
+ * Returns 0; ETIMEDOUT; EDEADLK if the fiber certainly never ends: the caller joins itself, or all
+ * flows of this host (of this vervet_run()) wait without a deadline for each other to end, in which
+ * case the host's own flow is told (vervet_run()'s function, or once that has ended any of them);
+ * ECANCELED if it was abandoned.
+ * What the fiber wrote happens before a return of 0. */
+VERVET_API int vervet_join(vervet_fiber* fiber, void** result, int64_t deadline);
+
+/* Joins `count` fibers. Returns 0 when all have ended, else the first error as vervet_join().
+ * Null entries are passed over. */
+VERVET_API int vervet_joinall(vervet_fiber* const* fibers, size_t count, int64_t deadline);
+
+/* 1 if the fiber has ended, else 0. Never blocks. */
+VERVET_API int vervet_has_ended(const vervet_fiber* fiber);
+
+/* Drops a handle; the fiber runs on. Null is passed over. Never blocks. */
+VERVET_API void vervet_release(vervet_fiber* fiber);
+
+/* Lets every other runnable fiber run once, and due timers fire, before the caller goes on.
+ * Returns at once if there is none. */
+VERVET_API void vervet_yield(void);
+
+/* Sleeps for `nanoseconds`; zero and less is vervet_yield(). A signal handler that runs meanwhile
+ * does not cut it short. Blocks like vervet_join(). */
+VERVET_API void vervet_sleep_for(int64_t nanoseconds);
+
+/* Sleeps until `deadline`; if that has passed, vervet_yield(). */
+VERVET_API void vervet_sleep_until(int64_t deadline);
+
+/* The deadline `nanoseconds` from now; VERVET_NEVER if that is beyond the clock. */
+VERVET_API int64_t vervet_after(int64_t nanoseconds);
+
+/* How to run. Set `size`; zero in any other field means its default. */
+typedef struct vervet_run_options {
+  size_t size;      /* sizeof(vervet_run_options) */
+  unsigned workers; /* 1 to 256. Default: the CPUs this process may use */
+} vervet_run_options;
+
+/* Starts workers, calls function(argument) in a full fiber, waits until it and every fiber spawned
+ * inside have ended, and stops the workers.
+ *
+ * `options` may be null. `result` receives what the function returned; may be null.
+ * Blocks    the calling flow; light fibers of a calling host go on.
+ * Returns 0; EINVAL (workers out of range, options->size unknown); EBUSY if the process runs
+ * workers already: inside a vervet_run(), during one of another thread, or under the launcher
+ * `vervet`, whose workers carry the program's threads; EAGAIN if threads or memory are short.
+ * Inside, fork() is for a child that calls exec or _exit only. */
+VERVET_API int vervet_run(const vervet_run_options* options, void* (*function)(void*),
+                          void* argument, void** result);
+
+/* For bindings of languages with exceptions. */
+
+/* Registers the function that returns the calling thread's exception state (C++:
+ * __cxa_get_globals), so that the 16 bytes there follow each light fiber. Idempotent; at most four
+ * different ones. */
+VERVET_API void vervet_register_exception_globals(void* (*get)(void));
+
+/* Writes one line to stderr: the calling fiber ended with the uncaught exception `what`. */
+VERVET_API void vervet_report_uncaught(const char* what);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,117 @@
+// What is known of each file descriptor number, and waiting for its readiness.
+//
+// A descriptor is registered with the poller once, edge-triggered, for both directions, at its first
+// wait. Readiness is a bit per direction: set by events, cleared by whoever finds nothing there. It is
+// cleared before the system call that tests it and restored if there may be more, so an event that
+// another carrier sets in between is never lost.
+//
+// Thread safety: all calls from any thread. Entries are type-stable: never freed, one per number.
+#pragma once
+
+#include <atomic>
+#include <stdint.h>
+
+#include "runtime/deadline.h"
+#include "runtime/door_export.h"
+#include "runtime/list.h"
+#include "runtime/lock.h"
+#include "runtime/parker.h"
+
+namespace vervet {
+
+enum class descriptor_kind : uint8_t {
+  unknown,       // not looked at yet
+  tcp,           // stream socket of AF_INET/AF_INET6: short reads prove emptiness
+  stream,        // other stream or seqpacket sockets
+  datagram,      // datagram and raw sockets
+  pipe,          // pipes and FIFOs
+  counter,       // eventfd, timerfd: RWF_NOWAIT or poll first
+  terminal,      // no RWF_NOWAIT: poll first
+  epoll,         // the program's own epoll set
+  pollable,      // anything else that epoll accepts: poll first
+  never_parks,   // regular files, directories, /dev/null: the kernel never makes them wait
+};
+
+struct fd_waiter : list_hook {
+  parker* who = nullptr;
+  uint64_t epoch = 0;
+  uint32_t events = 0;      // EPOLLIN, EPOLLOUT, EPOLLPRI, EPOLLRDHUP
+  bool exclusive = false;   // one exclusive waiter is woken an event; it passes on what it leaves
+  int fd = -1;              // -1: not watching
+};
+
+struct descriptor {
+  static constexpr uint32_t readable = 1;   // a read may find something
+  static constexpr uint32_t writable = 2;   // a write may find room
+  static constexpr uint32_t irregular = 4;  // RDHUP, HUP, ERR or PRI was seen: short reads prove nothing
+  // A clear bit means something: a try has cleared it.
+  static constexpr uint32_t tried_reading = 8;
+  static constexpr uint32_t tried_writing = 16;
+
+  std::atomic<uint32_t> ready{0};
+  std::atomic<descriptor_kind> kind{descriptor_kind::unknown};
+  std::atomic<bool> nonblocking{false};      // O_NONBLOCK as the program set it
+  std::atomic<bool> hidden_nonblock{false};  // we set O_NONBLOCK on the description; hidden from F_GETFL
+  std::atomic<bool> shared{false};           // another number or process may have this description
+  std::atomic<bool> listening{false};
+  std::atomic<uint32_t> generation{0};       // bumped at close: stale events are told by it
+  std::atomic<uint32_t> registered{0};       // 0: not with the poller; else 1 + forks seen at that time
+  std::atomic<int64_t> receive_timeout{0};   // SO_RCVTIMEO in ns, 0: none
+  std::atomic<int64_t> send_timeout{0};
+  std::atomic<int> low_water{0};             // SO_RCVLOWAT if it is more than 1
+  std::atomic<bool> lingers{false};          // SO_LINGER with a time: close may wait
+  std::atomic<uint32_t> waiting{0};          // how many are linked or about to link
+  lock mutex;                                // guards `waiters` and registration
+  list<fd_waiter> waiters;
+};
+
+// The entry of `fd`; null if the number is negative or beyond the table (then pass through).
+VERVET_DOOR descriptor* descriptor_of(int fd);
+
+enum class readiness : uint8_t {
+  ready,        // try the operation (again)
+  timed_out,
+  closed,       // the descriptor was closed or replaced meanwhile: EBADF
+  interrupted,  // see handle_interruption(); nothing has run yet
+  unpollable,   // epoll does not take it: do the operation, it will not wait
+};
+
+// Sleeps until `events` (EPOLLIN or EPOLLOUT) may be possible on `fd`. The first of several sleepers is
+// woken; if it leaves readiness behind it must call pass_on().
+VERVET_DOOR readiness wait_ready(int fd, uint32_t events, wait_for what, deadline until,
+                                 wait_class interruptible = wait_class::cancellable);
+
+// Wakes the next exclusive waiter if readiness for `events` is left.
+VERVET_DOOR void pass_on(descriptor& d, uint32_t events);
+
+// For waits on several descriptors (poll, select). The caller arms its parker, watches each descriptor,
+// looks whether something is ready already (poll with timeout 0), parks, and unwatches each.
+// watch() returns false if epoll does not take the descriptor.
+VERVET_DOOR bool watch(fd_waiter& waiter, parker& self, uint64_t epoch, int fd, uint32_t events);
+VERVET_DOOR void unwatch(fd_waiter& waiter);
+
+// The number is about to be closed or replaced: wakes all its waiters with `closed`, removes the
+// registration if the description may outlive the number, and forgets what was known.
+// Call before the system call that closes.
+VERVET_DOOR void retire_descriptor(int fd);
+
+// True for the runtime's own descriptors (the poller's): the program must not close or see them.
+VERVET_DOOR bool runtime_owns_descriptor(int fd);
+// The lowest of them that is >= `first`; -1 if there is none.
+VERVET_DOOR int runtime_descriptor_from(int first);
+
+// Maps the table; at wake-up. Returns false if memory is short.
+bool descriptors_start();
+
+// An event of the poller.
+void descriptor_event(uint64_t cookie, uint32_t events);
+
+// The process forked: from now on every description that existed is shared with the child.
+VERVET_DOOR void descriptors_forked();
+// In the child: nobody waits, nothing is registered.
+void descriptors_forget();
+
+// Visits every entry below the highest number ever seen.
+VERVET_DOOR void for_each_descriptor(void (*visit)(int fd, descriptor& d));
+
+}  // namespace vervet

@@ -1,0 +1,106 @@
+// The fiber control block.
+#pragma once
+
+#include <atomic>
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "runtime/context.h"
+#include "runtime/list.h"
+#include "runtime/parker.h"
+#include "runtime/stack.h"
+#include "runtime/timer_queue.h"
+
+struct vervet_fiber;
+
+namespace vervet {
+
+struct carrier;
+class light_hub;
+
+enum class fiber_kind : uint8_t {
+  full,   // own TLS, own pthread_t: a pthread's stand-in; may run on any carrier
+  light,  // shares its host's identity and runs only while the host runs
+};
+
+// Signals in the order they came (signal_list.h).
+struct pending_signal;
+struct signal_list {
+  pending_signal* first = nullptr;
+  pending_signal* last = nullptr;
+};
+
+// Who collects the result and recycles the fiber: exactly one of a joiner and the end itself.
+enum class thread_fate : uint32_t {
+  joinable,
+  detached,   // its end recycles it
+  ended,      // waits for a joiner (or a late detach)
+  collected,  // taken by one of them
+};
+
+enum class fiber_life : uint32_t {
+  fresh,     // never started, or recycled and waiting for its next start
+  alive,     // started
+  finished,  // its entry returned; the result can be collected
+};
+
+// What a full fiber keeps because it stands for a pthread.
+struct thread_part {
+  uint32_t id = 0;               // what gettid() and lock owners show; > 2^22 but for the main thread
+  bool is_main = false;
+  bool own_stack = true;         // the stack is a slot of ours, not the program's (attr_setstack)
+  char* stack_low = nullptr;     // as pthread_getattr_np reports it
+  size_t stack_size = 0;
+  size_t guard_size = 0;
+  void* (*start)(void*) = nullptr;
+  void* argument = nullptr;
+  void* result = nullptr;
+  uint32_t sse_control = 0;      // mxcsr and x87 control word of the creator, which a thread inherits
+  uint16_t x87_control = 0;
+  std::atomic<thread_fate> fate{thread_fate::joinable};
+  std::atomic<uint32_t> joiner{0};  // one thread joins it
+  char name[16] = {};
+
+  // What pthread_setaffinity_np() and pthread_setschedparam() were told: remembered, not acted upon.
+  uint64_t affinity = 0;  // of the first 64 CPUs; 0: never set
+  int policy = 0;
+  int priority = 0;
+
+  // Cancellation. `cancel_requested` is set by anyone; the rest is the fiber's own.
+  std::atomic<uint32_t> cancel_requested{0};
+  bool cancel_disabled = false;
+  bool cancel_asynchronous = false;
+  bool exiting = false;
+
+  // Signals. The mask is the one the program sees; the kernel's mask on a carrier is something else.
+  // Written by the fiber itself; the rest is guarded by signal_internal.h's lock.
+  std::atomic<uint64_t> signal_mask{0};
+  std::atomic<uint64_t> signals_awaited{0};  // sigwait() & co. take these although they are blocked
+  std::atomic<uint64_t> signals_pending{0};  // the numbers in signal_queue
+  signal_list signal_queue;                  // directed at this fiber, not yet handled
+  uint64_t signals_counted = 0;              // the mask as counted into common_mask
+  bool signals_open = false;                 // between fiber_mask_started() and fiber_mask_ended()
+  stack_t alternate_stack = {nullptr, SS_DISABLE, 0};
+};
+
+// The hook of the list of all full fibers alive.
+struct fiber_alive : list_hook {};
+
+struct fiber : parker, fiber_alive, timer_node {
+  context flow;
+  fiber_kind kind = fiber_kind::full;
+  std::atomic<fiber_life> life{fiber_life::fresh};
+  std::atomic<uint32_t> interrupts{0};  // interrupt_signal, interrupt_cancel: due, not yet looked at
+  carrier* on = nullptr;                // full: the carrier that runs it now or ran it last
+  light_hub* hub = nullptr;             // light: its hub
+  vervet_fiber* handle = nullptr;       // what the API's handles refer to, if the API spawned it
+  fiber* next_queued = nullptr;         // run queue, free list
+  uint64_t timer_epoch = 0;
+  stack_slot stack;
+  uint64_t number = 0;                  // for messages: the n-th fiber of this process
+  thread_part thread;
+};
+
+}  // namespace vervet

@@ -1,0 +1,71 @@
+#include "runtime/hub.h"
+
+#include "runtime/check.h"
+#include "runtime/descriptor.h"
+#include "runtime/lock.h"
+#include "runtime/timer_queue.h"
+
+namespace vervet::hub {
+namespace {
+
+poller the_poller;
+lock timer_lock;
+timer_queue timers;
+std::atomic<deadline> earliest_deadline{never};
+
+void note_earliest() { earliest_deadline.store(timers.earliest(), std::memory_order_release); }
+
+}  // namespace
+
+int open() { return the_poller.open(); }
+
+void close() { the_poller.close(); }
+
+poller& get_poller() { return the_poller; }
+
+void arm_timer(fiber& f, uint64_t epoch, deadline until) {
+  lock_guard guard(timer_lock);
+  f.timer_epoch = epoch;
+  CHECK(timers.add(f, until), "out of memory for the timer of fiber %lu",
+        static_cast<unsigned long>(f.number));
+  note_earliest();
+}
+
+void cancel_timer(fiber& f) {
+  lock_guard guard(timer_lock);
+  if (!f.queued()) return;
+  timers.remove(f);
+  note_earliest();
+}
+
+deadline earliest() { return earliest_deadline.load(std::memory_order_acquire); }
+
+void fire_timers() {
+  if (earliest() == never) return;
+  deadline time = now();
+  if (earliest() > time) return;
+  lock_guard guard(timer_lock);
+  while (timer_node* node = timers.pop_due(time)) {
+    auto& f = static_cast<fiber&>(*node);
+    wake(f, f.timer_epoch, wake_reason::timed_out);
+  }
+  note_earliest();
+}
+
+void poll(deadline until) {
+  poll_event events[poller::batch];
+  int count = the_poller.wait(events, until);
+  for (int i = 0; i < count; ++i) descriptor_event(events[i].cookie, events[i].events);
+}
+
+void acquire_all() { timer_lock.acquire(); }
+void release_all() { timer_lock.release(); }
+
+void forget_all() {
+  the_poller.close();
+  timer_lock.reset();
+  timers = timer_queue{};
+  note_earliest();
+}
+
+}  // namespace vervet::hub

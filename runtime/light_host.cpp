@@ -1,0 +1,168 @@
+// The hub's beginning and end: with its host, and across fork.
+#include <new>
+#include <pthread.h>
+#include <sys/mman.h>
+
+#include "runtime/light_hub.h"
+#include "runtime/parking_lot.h"
+#include "runtime/scheduler.h"
+#include "runtime/signal_internal.h"
+#include "runtime/sys.h"
+#include "runtime/thread.h"
+#include "runtime/thread_state.h"
+
+// libc's registry of a thread's destructors: they run when the host ends, be it an OS thread or a
+// full fiber, whose end runs them too.
+extern "C" int __cxa_thread_atexit_impl(void (*function)(void*), void* argument, void* library);
+extern "C" __attribute__((visibility("hidden"))) void* __dso_handle;
+
+namespace vervet {
+
+int (*wake_process)();
+
+namespace {
+
+lock hubs_lock;
+light_hub* free_hubs;
+std::atomic<bool> fork_watched{false};
+
+// The preload library's fork holds the locks of what is shared with it.
+bool plain_library() { return wake_process == nullptr; }
+
+void before_fork() {
+  if (plain_library()) lot::acquire_all();
+  handle::acquire_all();
+  hubs_lock.acquire();
+  if (plain_library()) stack_lock.acquire();
+}
+
+void after_fork_in_parent() {
+  if (plain_library()) stack_lock.release();
+  hubs_lock.release();
+  handle::release_all();
+  if (plain_library()) lot::release_all();
+}
+
+void after_fork_in_child() {
+  light_hub::forget_here();
+  handle::forget_all();
+  hubs_lock.reset();
+  if (!plain_library()) return;
+  stack_forget_all();
+  lot::forget_all();
+}
+
+void watch_fork() {
+  if (fork_watched.exchange(true, std::memory_order_relaxed)) return;
+  pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
+constexpr size_t alternate_stack_size = 32 * 1024;
+
+}  // namespace
+
+light_hub::light_hub() {
+  main_flow_.is_fiber = true;
+  main_flow_.kind = fiber_kind::light;
+  main_flow_.hub = this;
+  main_flow_.life.store(fiber_life::alive, std::memory_order_relaxed);
+  scope.flows = 1;
+}
+
+light_hub* light_hub::make() {
+  runtime_scope scope;
+  {
+    lock_guard guard(hubs_lock);
+    light_hub* hub = free_hubs;
+    if (hub != nullptr) {
+      free_hubs = hub->next_free_;
+      return hub;
+    }
+  }
+  void* memory =
+      sys::map(nullptr, sizeof(light_hub), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
+  return memory == nullptr ? nullptr : new (memory) light_hub;
+}
+
+light_hub* light_hub::here() {
+  if (self_state.hub != nullptr) [[likely]]
+    return self_state.hub;
+  if (wake_process != nullptr && !scheduler::running() && wake_process() != 0) return nullptr;
+  light_hub* hub = make();
+  if (hub == nullptr) return nullptr;
+  // Outside of the runtime's scope: both may allocate with the program's malloc.
+  watch_fork();
+  __cxa_thread_atexit_impl(host_ends, hub, &__dso_handle);
+  hub->host_ = self_state.host;
+  if (hub->host_ == nullptr) hub->watch_overflows();
+  self_state.hub = hub;
+  return hub;
+}
+
+// An overflow is told of on another stack. A program that has set one keeps it, and carriers have
+// one.
+void light_hub::watch_overflows() {
+  signals::report_overflows_only();
+  stack_t present{};
+  if (sys::call(SYS_sigaltstack, 0, sys::word(&present)) != 0 || present.ss_flags != SS_DISABLE)
+    return;
+  if (alternate_stack_ == nullptr)
+    alternate_stack_ = sys::map(nullptr, alternate_stack_size, PROT_READ | PROT_WRITE,
+                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK);
+  if (alternate_stack_ == nullptr) return;
+  stack_t ours{alternate_stack_, 0, alternate_stack_size};
+  sys::call(SYS_sigaltstack, sys::word(&ours), 0);
+}
+
+void light_hub::unwatch_overflows() {
+  stack_t present{};
+  sys::call(SYS_sigaltstack, 0, sys::word(&present));
+  stack_t none{nullptr, SS_DISABLE, 0};
+  if (alternate_stack_ != nullptr && present.ss_sp == alternate_stack_)
+    sys::call(SYS_sigaltstack, sys::word(&none), 0);
+}
+
+void light_hub::host_ends(void* argument) {
+  auto* hub = static_cast<light_hub*>(argument);
+  runtime_scope scope;
+  // A forked child has forgotten it. And exit() called by a light fiber leaves everything in place.
+  if (self_state.hub != hub) return;
+  fiber* current = self_state.current;
+  if (current != hub->host_ && current != &hub->main_flow_) return;
+  self_state.hub = nullptr;
+  self_state.current = hub->host_;
+  hub->unwatch_overflows();
+  if (hub->alive_ == 0)
+    hub->retire();
+  else
+    hub->abandon();
+}
+
+void light_hub::retire() {
+  while (fiber* f = free_fibers_) {
+    free_fibers_ = f->next_queued;
+    stack_slot slot = f->stack;
+    stack_trim(slot, reinterpret_cast<char*>(f));
+    stack_give(slot);
+  }
+  free_count_ = 0;
+  exception_states_known_ = 0;
+  host_ = nullptr;
+  lock_guard guard(hubs_lock);
+  next_free_ = free_hubs;
+  free_hubs = this;
+}
+
+// The fibers' frames may be linked anywhere: their stacks stay, and so does the hub they name.
+void light_hub::abandon() {
+  while (fiber_alive* f = fibers_.pop_front())
+    handle::finish(*static_cast<fiber*>(f)->handle, handle_state::abandoned);
+}
+
+void light_hub::forget_here() {
+  self_state.hub = nullptr;
+  fiber* current = self_state.current;
+  if (current != nullptr && current->kind == fiber_kind::light) self_state.current = nullptr;
+}
+
+}  // namespace vervet

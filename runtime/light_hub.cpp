@@ -1,0 +1,294 @@
+#include "runtime/light_hub.h"
+
+#include <errno.h>
+#include <new>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/check.h"
+#include "runtime/scheduler.h"
+#include "runtime/thread_state.h"
+
+namespace vervet {
+
+namespace {
+
+// Stacks that a hub keeps warm for its next fibers; those beyond go back, their pages returned.
+constexpr uint32_t most_free_fibers = 1024;
+// How many rounds a hub with work runs before its host lets other full fibers run.
+constexpr uint32_t rounds_per_host_turn = 64;
+
+std::atomic<void* (*)()> exception_globals[most_cxx_runtimes];
+
+light_fiber& light(fiber& f) { return static_cast<light_fiber&>(f); }
+
+// The control block lies on top of the slot; the last word is the stack allocator's.
+light_fiber* block_in(stack_slot slot) {
+  auto top = reinterpret_cast<uintptr_t>(slot.top() - 16 - sizeof(light_fiber));
+  return reinterpret_cast<light_fiber*>(top & ~uintptr_t{63});
+}
+
+char* stack_low(const light_fiber& f) { return f.stack.base + stack_guard_size; }
+
+size_t stack_bytes(light_fiber& f) { return reinterpret_cast<char*>(&f) - stack_low(f); }
+
+}  // namespace
+
+void register_exception_globals(void* (*get)()) {
+  for (auto& known : exception_globals) {
+    void* (*present)() = nullptr;
+    if (known.compare_exchange_strong(present, get) || present == get) return;
+  }
+  fatal("more than %u C++ runtimes in one process", most_cxx_runtimes);
+}
+
+// What each of a host's flows has one of, although they share its TLS.
+struct light_hub::kept_state {
+  int error;
+  uint32_t in_runtime;
+  unsigned exceptions_known;
+  char exceptions[most_cxx_runtimes][exception_state_size];
+};
+
+// The places are the identity's for life: asked for once. A runtime may register late.
+void light_hub::find_exception_states() {
+  while (exception_states_known_ < most_cxx_runtimes) {
+    void* (*get)() = exception_globals[exception_states_known_].load(std::memory_order_acquire);
+    if (get == nullptr) return;
+    exception_states_[exception_states_known_++] = get();
+  }
+}
+
+inline void light_hub::keep(kept_state& kept) {
+  kept.error = errno;
+  kept.in_runtime = self_state.in_runtime;
+  kept.exceptions_known = exception_states_known_;
+  for (unsigned i = 0; i < exception_states_known_; ++i)
+    memcpy(kept.exceptions[i], exception_states_[i], exception_state_size);
+}
+
+inline void light_hub::restore(const kept_state& kept) {
+  for (unsigned i = 0; i < kept.exceptions_known; ++i)
+    memcpy(exception_states_[i], kept.exceptions[i], exception_state_size);
+  for (unsigned i = kept.exceptions_known; i < exception_states_known_; ++i)
+    memset(exception_states_[i], 0, exception_state_size);
+  self_state.in_runtime = kept.in_runtime;
+  errno = kept.error;
+}
+
+// A flow that starts: no error, no exception, in the program's code.
+inline void light_hub::start_clean() {
+  for (unsigned i = 0; i < exception_states_known_; ++i)
+    memset(exception_states_[i], 0, exception_state_size);
+  self_state.in_runtime = 0;
+  errno = 0;
+}
+
+stack_slot light_hub::take_stack(size_t slot_size) {
+  if (free_fibers_ == nullptr || free_fibers_->stack.size != slot_size)
+    return stack_take(slot_size);
+  stack_slot slot = free_fibers_->stack;
+  free_fibers_ = free_fibers_->next_queued;
+  --free_count_;
+  return slot;
+}
+
+int light_hub::spawn(vervet_fiber& record, size_t stack_size) {
+  if (stack_size == 0) stack_size = default_stack_size;
+  if (stack_size < least_stack_size) return EINVAL;
+  size_t slot_size = stack_class(stack_size - stack_guard_size);
+  if (slot_size == 0) return EINVAL;
+  stack_slot slot = take_stack(slot_size);
+  if (!slot) return EAGAIN;
+
+  light_fiber* f = new (block_in(slot)) light_fiber;
+  f->stack = slot;
+  f->is_fiber = true;
+  f->kind = fiber_kind::light;
+  f->hub = this;
+  f->handle = &record;
+  f->number = record.number;
+  f->life.store(fiber_life::alive, std::memory_order_relaxed);
+  // Epochs only grow, whatever this memory was before: a fiber's number is new, and leaves it 2^24.
+  f->word.store(parker::pack(record.number << 24, wake_reason::none, park_state::awake),
+                std::memory_order_relaxed);
+  sanitizer::stack_made(f->tools, stack_low(*f), stack_bytes(*f));
+  context_make(f->flow, stack_low(*f), stack_bytes(*f), enter, f);
+
+  find_exception_states();
+  scope.add_flow();
+  fibers_.push_back(f);
+  if (alive_++ == 0) self_state.current = &main_flow_;
+  push(*f);
+  return 0;
+}
+
+void light_hub::enter(void* argument) {
+  auto& self = *static_cast<light_fiber*>(argument);
+  self.hub->arrived(nullptr);
+  self.hub->start_clean();
+  vervet_fiber& record = *self.handle;
+  record.result = record.entry(record.argument);
+
+  runtime_scope::enter();
+  self.hub->end(self);
+}
+
+void light_hub::end(light_fiber& self) {
+  // A forked child: this flow was all there was, as if it were the last thread.
+  if (self_state.hub != this) {
+    runtime_scope::leave();
+    exit(0);
+  }
+  self.life.store(fiber_life::finished, std::memory_order_relaxed);
+  list<fiber_alive>::remove(&self);
+  --alive_;
+  handle::finish(*self.handle, handle_state::ended);
+  switch_to(self, *next(), recycle);
+  __builtin_unreachable();
+}
+
+// Runs on the stack that was switched to.
+void light_hub::recycle(void* argument) {
+  auto& f = *static_cast<light_fiber*>(argument);
+  light_hub& hub = *f.hub;
+  sanitizer::stack_gone(f.tools);
+  if (f.stack.size == default_stack_size && hub.free_count_ < most_free_fibers) {
+    f.next_queued = hub.free_fibers_;
+    hub.free_fibers_ = &f;
+    ++hub.free_count_;
+    return;
+  }
+  stack_slot slot = f.stack;
+  stack_trim(slot, reinterpret_cast<char*>(&f));
+  stack_give(slot);
+}
+
+void light_hub::push(fiber& f) {
+  ready_.push(&f);
+  ++ready_count_;
+}
+
+void light_hub::enqueue(fiber& f) {
+  if (self_state.hub == this) return push(f);
+  inbox_lock_.acquire();
+  inbox_.push(&f);
+  inbox_filled_.store(1, std::memory_order_relaxed);
+  bool was_asleep = asleep_.exchange(0, std::memory_order_relaxed) != 0;
+  bool os_thread = host_ == nullptr;
+  // Under the lock: it is what keeps a host that wakes by itself from ending meanwhile.
+  if (was_asleep && !os_thread) wake(*host_, host_epoch_, wake_reason::ready);
+  inbox_lock_.release();
+  // The hub may be gone by now; a wake at its address hurts nobody.
+  if (was_asleep && os_thread) sys::futex_wake(&asleep_, 1);
+}
+
+// Flat: after a jump the processor mispredicts every return, so there should be few.
+[[gnu::flatten]] void light_hub::leave(fiber& self, commit_function commit, void* argument) {
+  // Before the switch: only this identity runs what it makes runnable, and it is not there yet.
+  commit(argument);
+  fiber* to = next();
+  if (to == &self)
+    self_state.current = to;
+  else
+    switch_to(light(self), *to, nullptr);
+  if (&self == &main_flow_ && alive_ == 0) self_state.current = host_;
+}
+
+[[gnu::flatten]] void light_hub::yield(fiber& self) {
+  auto requeue = [](void* f) { static_cast<fiber*>(f)->hub->push(*static_cast<fiber*>(f)); };
+  leave(self, requeue, &self);
+}
+
+void light_hub::switch_to(light_fiber& from, fiber& to, commit_function commit) {
+  kept_state kept;
+  keep(kept);
+  self_state.current = &to;
+  left_ = &from;
+  void* fake_stack = sanitizer::leaving(from.tools, light(to).tools, commit == recycle);
+  context_switch(from.flow, to.flow, commit, &from);
+  arrived(fake_stack);
+  restore(kept);
+}
+
+fiber* light_hub::next() {
+  for (;;) {
+    if (round_left_ == 0) begin_round();
+    if (fiber* f = ready_.pop()) {
+      --ready_count_;
+      --round_left_;
+      return f;
+    }
+    idle();
+  }
+}
+
+// Who becomes runnable during a round runs in the next one: a fiber that only yields delays a due
+// timer by one turn of each of the others, not for ever.
+[[gnu::noinline]] void light_hub::begin_round() {
+  if (inbox_filled_.load(std::memory_order_relaxed) != 0) take_inbox();
+  if (!timers_.empty()) fire_timers();
+  if (host_ != nullptr && ready_count_ != 0 && ++busy_rounds_ % rounds_per_host_turn == 0) {
+    self_state.current = host_;
+    scheduler::yield();
+  }
+  round_left_ = ready_count_;
+}
+
+void light_hub::take_inbox() {
+  lock_guard guard(inbox_lock_);
+  inbox_filled_.store(0, std::memory_order_relaxed);
+  while (fiber* f = inbox_.pop()) push(*f);
+}
+
+void light_hub::fire_timers() {
+  deadline time = now();
+  while (timer_node* node = timers_.pop_due(time)) {
+    auto& f = static_cast<fiber&>(*node);
+    wake(f, f.timer_epoch, wake_reason::timed_out);
+  }
+}
+
+void light_hub::arm_timer(fiber& f, uint64_t epoch, deadline until) {
+  f.timer_epoch = epoch;
+  CHECK(timers_.add(f, until), "no memory for the timer of fiber %lu", f.number);
+}
+
+[[gnu::noinline]] void light_hub::idle() {
+  deadline until = timers_.earliest();
+  if (host_ == nullptr)
+    sleep_os_thread(until);
+  else
+    park_host(until);
+}
+
+void light_hub::sleep_os_thread(deadline until) {
+  {
+    lock_guard guard(inbox_lock_);
+    if (!inbox_.empty()) return;
+    asleep_.store(1, std::memory_order_relaxed);
+  }
+  timespec at = timespec_of(until);
+  sys::futex_wait(&asleep_, 1, until == never ? nullptr : &at);
+  asleep_.store(0, std::memory_order_relaxed);
+}
+
+// A signal for the host is one for its own flow, which is parked too.
+void light_hub::park_host(deadline until) {
+  uint64_t seen = main_flow_.word.load(std::memory_order_acquire);
+  bool own_flow_waits = parker::state_of(seen) == park_state::asleep;
+  inbox_lock_.acquire();
+  if (!inbox_.empty()) return inbox_lock_.release();
+  host_epoch_ = host_->arm(own_flow_waits ? main_flow_.present.load(std::memory_order_relaxed)
+                                          : wait_class::uninterruptible);
+  asleep_.store(1, std::memory_order_relaxed);
+  inbox_lock_.release();
+
+  self_state.current = host_;
+  wake_reason reason = park(*host_, wait_for::other, until);
+  asleep_.store(0, std::memory_order_relaxed);
+  if (reason == wake_reason::interrupted)
+    wake(main_flow_, parker::epoch_of(seen), wake_reason::interrupted);
+}
+
+}  // namespace vervet

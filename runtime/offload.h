@@ -1,0 +1,19 @@
+// Offload: a system call that may block and cannot be waited for runs on a kernel thread of its own
+// pool while the calling fiber is parked.
+#pragma once
+
+#include "runtime/door_export.h"
+
+namespace vervet {
+
+// Runs the raw system call `number` elsewhere and returns its raw result (negated error number).
+// The call runs with no identity of the program: nothing that depends on the calling kernel thread
+// may be offloaded. Not interruptible: what it points to must outlive it. REQUIRES: on a fiber,
+// inside a runtime_scope.
+VERVET_DOOR long offload(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0,
+                         long f = 0);
+
+// In a forked child: the pool has no threads and nothing to do.
+VERVET_DOOR void offload_forget();
+
+}  // namespace vervet

@@ -1,0 +1,140 @@
+#include "runtime/parker.h"
+
+#include "runtime/fiber.h"
+#include "runtime/hub.h"
+#include "runtime/interrupt.h"
+#include "runtime/light_hub.h"
+#include "runtime/scheduler.h"
+#include "runtime/thread_state.h"
+
+namespace vervet {
+namespace {
+
+thread_local parker os_thread_parker __attribute__((tls_model("initial-exec")));
+
+void make_runnable(fiber& f) {
+  if (f.kind == fiber_kind::light)
+    f.hub->enqueue(f);
+  else
+    scheduler::enqueue(f);
+}
+
+// Moves `who` from armed or asleep to woken, if its word still is `seen`.
+bool end_wait(parker& who, uint64_t seen, wake_reason reason) {
+  park_state state = parker::state_of(seen);
+  if (state != park_state::armed && state != park_state::asleep) return false;
+  uint64_t woken = parker::pack(parker::epoch_of(seen), reason, park_state::woken);
+  if (!who.word.compare_exchange_strong(seen, woken, std::memory_order_acq_rel)) return false;
+  if (!who.is_fiber)
+    sys::futex_wake(&who.word, 1);
+  else if (state == park_state::asleep)
+    make_runnable(static_cast<fiber&>(who));
+  // An armed fiber's stack is not saved yet: commit_park() sees the word and makes it runnable.
+  return true;
+}
+
+void commit_park(void* argument) {
+  fiber& f = *static_cast<fiber*>(argument);
+  uint64_t seen = f.word.load(std::memory_order_acquire);
+  if (parker::state_of(seen) == park_state::armed) {
+    uint64_t asleep = parker::pack(parker::epoch_of(seen), wake_reason::none, park_state::asleep);
+    if (f.word.compare_exchange_strong(seen, asleep, std::memory_order_acq_rel)) return;
+  }
+  make_runnable(f);
+}
+
+void finish_wait(parker& self, uint64_t word) {
+  self.word.store(parker::pack(parker::epoch_of(word), wake_reason::none, park_state::awake),
+                  std::memory_order_release);
+}
+
+void park_fiber(fiber& f, uint64_t epoch, wait_for what, deadline until) {
+  if (until != never) {
+    if (f.kind == fiber_kind::light)
+      f.hub->arm_timer(f, epoch, until);
+    else
+      hub::arm_timer(f, epoch, until);
+  }
+  if (f.kind == fiber_kind::light) {
+    f.hub->leave(f, commit_park, &f);
+    if (until != never) f.hub->cancel_timer(f);
+    return;
+  }
+  ++f.on->count.parks[static_cast<unsigned>(what)];
+  scheduler::leave(f, commit_park, &f);
+  if (until != never) hub::cancel_timer(f);
+}
+
+void park_os_thread(parker& self, uint64_t epoch, deadline until) {
+  const void* low_half = &self.word;
+  for (;;) {
+    uint64_t seen = self.word.load(std::memory_order_acquire);
+    if (parker::state_of(seen) == park_state::woken) return;
+    timespec at = timespec_of(until);
+    long result = sys::futex_wait(low_half, static_cast<uint32_t>(seen),
+                                  until == never ? nullptr : &at);
+    if (result == -ETIMEDOUT) wake(self, epoch, wake_reason::timed_out);
+  }
+}
+
+}  // namespace
+
+bool wake(parker& who, uint64_t epoch, wake_reason reason) {
+  for (;;) {
+    uint64_t seen = who.word.load(std::memory_order_acquire);
+    if (parker::epoch_of(seen) != epoch) return false;
+    if (end_wait(who, seen, reason)) return true;
+    // The word moved from armed to asleep under us, or the wait is over.
+    park_state state = parker::state_of(who.word.load(std::memory_order_acquire));
+    if (state == park_state::awake || state == park_state::woken) return false;
+  }
+}
+
+bool interrupt(parker& who, uint32_t interrupt) {
+  for (;;) {
+    uint64_t seen = who.word.load(std::memory_order_seq_cst);
+    park_state state = parker::state_of(seen);
+    if (state != park_state::armed && state != park_state::asleep) return false;
+    // Written before the epoch that `seen` shows; should it belong to a later one, the exchange fails.
+    auto accepts = static_cast<uint32_t>(who.present.load(std::memory_order_relaxed));
+    if ((accepts & interrupt) == 0 &&
+        parker::epoch_of(who.word.load(std::memory_order_seq_cst)) == parker::epoch_of(seen))
+      return false;
+    if ((accepts & interrupt) != 0 && end_wait(who, seen, wake_reason::interrupted)) return true;
+  }
+}
+
+parker& self_parker() {
+  if (self_state.current != nullptr) return *self_state.current;
+  return os_thread_parker;
+}
+
+wake_reason park(parker& self, wait_for what, deadline until) {
+  uint64_t armed = self.word.load(std::memory_order_acquire);
+  uint64_t epoch = parker::epoch_of(armed);
+  if (parker::state_of(armed) == park_state::armed) {
+    if (self.is_fiber) {
+      auto& f = static_cast<fiber&>(self);
+      wait_class accepts = self.present.load(std::memory_order_relaxed);
+      if (interruption_due(f, accepts))
+        wake(self, epoch, wake_reason::interrupted);
+      else
+        park_fiber(f, epoch, what, until);
+    } else {
+      park_os_thread(self, epoch, until);
+    }
+  }
+  uint64_t ended = self.word.load(std::memory_order_acquire);
+  finish_wait(self, ended);
+  return parker::reason_of(ended);
+}
+
+wake_reason disarm(parker& self) {
+  uint64_t seen = self.word.load(std::memory_order_acquire);
+  wake(self, parker::epoch_of(seen), wake_reason::none);
+  uint64_t ended = self.word.load(std::memory_order_acquire);
+  finish_wait(self, ended);
+  return parker::reason_of(ended);
+}
+
+}  // namespace vervet

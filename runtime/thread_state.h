@@ -1,0 +1,61 @@
+// What the runtime keeps per identity, in TLS. Initial-exec: one instruction to read, right on
+// whichever kernel thread the identity runs, and safe inside signal handlers.
+#pragma once
+
+#include <stdint.h>
+
+#include "runtime/door_export.h"
+#include "runtime/parker.h"
+
+namespace vervet {
+
+struct fiber;
+struct carrier;
+class light_hub;
+
+struct thread_state {
+  // The fiber that runs here. Null on carriers' own identities and on threads that are not ours.
+  // In a full fiber's TLS: itself, for ever (or the light fiber that it hosts at the moment).
+  fiber* current;
+  // Non-zero while this identity is inside the runtime: wrappers pass through, signal handlers are
+  // deferred, the monitor keeps away. A parked fiber's word stays set; its resumption clears it.
+  uint32_t in_runtime;
+  fiber* host;              // the full fiber whose identity this is; null elsewhere
+  carrier* home_of;         // on a carrier's own identity: the carrier
+  light_hub* hub;           // the hub of light fibers hosted by this identity, if any
+};
+
+VERVET_DOOR extern thread_local thread_state self_state
+    __attribute__((tls_model("initial-exec")));
+
+// True while the caller is a fiber running the program's code: the wrappers' passthrough test.
+inline bool on_fiber() { return self_state.current != nullptr && self_state.in_runtime == 0; }
+
+// Signals and cancellations that are due on this fiber. Called when in_runtime returns to zero.
+VERVET_DOOR void run_deferred();
+VERVET_DOOR extern std::atomic<uint32_t> deferred_work;  // how many signals wait for a fiber
+
+// The entry to and exit from the runtime. Nests. Every wrapper that does more than pass through
+// opens one; what it calls in the program (a once routine, a handler) is outside of it.
+class runtime_scope {
+ public:
+  runtime_scope() { enter(); }
+  ~runtime_scope() { leave(); }
+  runtime_scope(const runtime_scope&) = delete;
+  runtime_scope& operator=(const runtime_scope&) = delete;
+
+  static void enter() {
+    self_state.in_runtime = self_state.in_runtime + 1;
+    __asm__ volatile("" ::: "memory");  // a handler on this thread sees the word before what follows
+  }
+  static void leave() {
+    __asm__ volatile("" ::: "memory");
+    uint32_t depth = self_state.in_runtime - 1;
+    self_state.in_runtime = depth;
+    __asm__ volatile("" ::: "memory");
+    if (depth == 0 && deferred_work.load(std::memory_order_relaxed) != 0) [[unlikely]]
+      run_deferred();
+  }
+};
+
+}  // namespace vervet
