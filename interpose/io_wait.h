@@ -1,0 +1,134 @@
+// The inside of a blocking call: try without waiting, park until it may succeed, try again.
+#pragma once
+
+#include <errno.h>
+#include <poll.h>
+
+#include "interpose/io_descriptor.h"
+
+namespace vervet::interpose::io {
+
+// One blocking call on one descriptor.
+struct operation {
+  static constexpr deadline unset = -1;
+
+  int fd;
+  descriptor& d;
+  uint32_t events;         // EPOLLIN or EPOLLOUT
+  int64_t timeout = 0;     // for the whole call, in ns; 0: none
+  deadline until = unset;  // the same, once it has waited
+  bool moved = false;      // some data went: a handler that runs now ends the call
+  unsigned rounds = 0;     // of back_off()
+
+  bool reads() const { return events == EPOLLIN; }
+  uint32_t bit() const { return reads() ? descriptor::readable : descriptor::writable; }
+  uint32_t tried_bit() const {
+    return reads() ? descriptor::tried_reading : descriptor::tried_writing;
+  }
+  wait_for what() const { return reads() ? wait_for::readable : wait_for::writable; }
+};
+
+inline operation reading(int fd, descriptor& d) {
+  return {fd, d, EPOLLIN, d.receive_timeout.load(std::memory_order_relaxed)};
+}
+inline operation writing(int fd, descriptor& d) {
+  return {fd, d, EPOLLOUT, d.send_timeout.load(std::memory_order_relaxed)};
+}
+
+// The program made it non-blocking, as far as we can know: the call goes to the kernel as it is.
+// A shared description is asked each time, in wait().
+inline bool never_waits(const descriptor& d) {
+  return d.nonblocking.load(std::memory_order_relaxed) && !d.shared.load(std::memory_order_relaxed);
+}
+
+// Counts a call that goes to the kernel as it is, for --stats. Returns `passes`.
+inline bool counted(bool passes) {
+  if (passes) ++thread::self()->on->count.passthroughs;
+  return passes;
+}
+
+// What each call here that is a cancellation point begins with. A call that never finds anything to
+// wait for (a fast peer, an event loop that spins) must not keep the worker from others for ever.
+inline void start_call() {
+  cancellation_point();
+  scheduler::give_way();
+}
+
+// The same where trying must not wait either.
+inline bool never_waits(int fd, const descriptor& d) {
+  if (!d.nonblocking.load(std::memory_order_relaxed)) return false;
+  return !d.shared.load(std::memory_order_relaxed) || kernel_nonblocking(fd);
+}
+
+// Parks until the operation may succeed. 0: try again. Else the error it ends with: EAGAIN (its
+// timeout passed, or the description is non-blocking), EINTR, EBADF (closed meanwhile).
+long wait(operation& op);
+
+// Sleeps a little, longer each round, for what no event tells of. Results as wait().
+long back_off(operation& op);
+long back_off(unsigned& rounds, wait_for what, deadline until, bool restarts);
+
+// Waits until poll(2) says that the operation may succeed. 0 or the error it ends with.
+long wait_until_possible(operation& op);
+
+// Runs what is due. 0 if the call goes on, else -EINTR.
+long after_interruption(bool restarts);
+
+// What poll(2) says of one descriptor at this moment: its revents for `events`.
+short look(int fd, short events);
+inline bool looks_possible(const operation& op) {
+  return look(op.fd, op.reads() ? POLLIN : POLLOUT) != 0;
+}
+
+// False if there is certainly nothing there: parking at once saves asking the kernel. A bit that no
+// try has ever cleared says nothing: the descriptor may be one that cannot move data this way at
+// all.
+inline bool worth_trying(const operation& op) {
+  if (op.d.registered.load(std::memory_order_acquire) == 0) return true;
+  uint32_t seen = op.d.ready.load(std::memory_order_seq_cst);
+  return (seen & op.bit()) != 0 || (seen & op.tried_bit()) == 0;
+}
+
+// Before each try: an event that comes after this is not overlooked.
+inline void begin(const operation& op) {
+  if (op.d.registered.load(std::memory_order_acquire) == 0) return;
+  uint32_t before = op.d.ready.fetch_and(~op.bit(), std::memory_order_seq_cst);
+  if ((before & op.tried_bit()) == 0) [[unlikely]]
+    op.d.ready.fetch_or(op.tried_bit(), std::memory_order_relaxed);
+}
+
+// After a try that did not prove that nothing is left.
+inline void leave_rest(const operation& op) {
+  if (op.d.registered.load(std::memory_order_acquire) == 0) return;
+  op.d.ready.fetch_or(op.bit(), std::memory_order_seq_cst);
+  if (op.d.waiting.load(std::memory_order_seq_cst) != 0) pass_on(op.d, op.events);
+}
+
+// Only plain TCP proves by moving less than it could that nothing is left, and not near its end.
+inline bool short_means_empty(const operation& op) {
+  return is_kind(op.d, descriptor_kind::tcp) &&
+         (op.d.ready.load(std::memory_order_seq_cst) & descriptor::irregular) == 0;
+}
+
+// After a try that moved `moved` bytes of `wanted`, or failed.
+inline void settle(const operation& op, long moved, size_t wanted) {
+  bool empty = moved > 0 && static_cast<size_t>(moved) < wanted && short_means_empty(op);
+  if (!empty) leave_rest(op);
+}
+
+// Calls `call` until it says something other than EAGAIN. The result is the call's (then settle()
+// or leave_rest() is owed) or that of wait() (then it is not, but does no harm).
+template <typename Call>
+long attempt(operation& op, Call call) {
+  for (;;) {
+    if (worth_trying(op)) {
+      begin(op);
+      long result = call();
+      if (result != -EAGAIN) return result;
+    }
+    long error = wait(op);
+    if (error != 0) return error;
+  }
+}
+
+}  // namespace vervet::interpose::io

@@ -1,0 +1,32 @@
+// The real functions behind the ones we replace, bound from the one table.
+#pragma once
+
+#include "interpose/libc.h"
+
+namespace vervet::interpose {
+
+// One pointer a row of functions.def, typed by libc's own declaration: a row whose name libc's headers
+// do not declare (or libc.h, for the undeclared twins) does not compile.
+struct real_functions {
+#define FN(name) decltype(&::name) name;
+#define ALIAS(alias, name)
+#include "interpose/functions.def"
+#undef FN
+#undef ALIAS
+};
+
+extern real_functions real_table;
+extern bool real_bound;
+const real_functions& bind_real();
+
+// The table, bound at the first call: a wrapper may be called before our constructor has run.
+inline const real_functions& real() {
+  if (real_bound) [[likely]]
+    return real_table;
+  return bind_real();
+}
+
+}  // namespace vervet::interpose
+
+// Defines a replaced function: extern "C" is part of libc's declaration, so the type must agree.
+#define EXPORT extern "C" __attribute__((visibility("default"), used))

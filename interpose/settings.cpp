@@ -1,0 +1,90 @@
+#include "interpose/settings.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "interpose/libc.h"
+#include "runtime/door.h"
+
+namespace vervet::interpose {
+namespace {
+
+constexpr size_t smallest_stack = 16 * 1024;
+constexpr size_t largest_stack = 1024ul * 1024 * 1024;
+
+[[noreturn]] void refuse(const char* name, const char* value, const char* range) {
+  say("%s=%s: %s", name, value, range);
+  sys::call(SYS_exit_group, 2);
+  __builtin_unreachable();
+}
+
+// A decimal number with an optional K, M or G; false if `text` is anything else.
+bool parse_size(const char* text, size_t& result) {
+  if (*text < '0' || *text > '9') return false;
+  char* end;
+  int kept = errno;
+  errno = 0;
+  unsigned long long number = strtoull(text, &end, 10);
+  bool overflow = errno != 0;
+  errno = kept;
+  if (overflow || number > largest_stack) return false;
+  unsigned shift = 0;
+  if (*end != '\0') {
+    const char* units = "KMG";
+    const char* unit = strchr(units, *end & ~0x20);
+    if (unit == nullptr || end[1] != '\0') return false;
+    shift = 10 * static_cast<unsigned>(unit - units + 1);
+  }
+  result = static_cast<size_t>(number) << shift;
+  return true;
+}
+
+unsigned usable_cpus() {
+  unsigned long mask[1024 / 64] = {};
+  long bytes = sys::call(SYS_sched_getaffinity, 0, sizeof mask, sys::word(mask));
+  unsigned count = 0;
+  for (long i = 0; i < bytes / 8; ++i) count += static_cast<unsigned>(__builtin_popcountl(mask[i]));
+  if (count == 0) return 1;
+  return count < scheduler::max_workers ? count : scheduler::max_workers;
+}
+
+settings read_environment() {
+  settings s;
+  s.workers = usable_cpus();
+  size_t number = 0;
+  if (const char* text = getenv("VERVET_WORKERS")) {
+    if (!parse_size(text, number) || number < 1 || number > scheduler::max_workers)
+      refuse("VERVET_WORKERS", text, "expected a number from 1 to 256");
+    s.workers = static_cast<unsigned>(number);
+  }
+  if (const char* text = getenv("VERVET_STACK_SIZE")) {
+    if (!parse_size(text, number) || number < smallest_stack || number > largest_stack)
+      refuse("VERVET_STACK_SIZE", text, "expected a size from 16K to 1G");
+    s.stack_size = number;
+  }
+  if (const char* text = getenv("VERVET_THREADS")) {
+    s.native_threads = strcmp(text, "native") == 0;
+    if (!s.native_threads && strcmp(text, "fiber") != 0)
+      refuse("VERVET_THREADS", text, "expected fiber or native");
+  }
+  if (const char* text = getenv("VERVET_STATS")) {
+    s.stats = strcmp(text, "1") == 0;
+    if (!s.stats && strcmp(text, "0") != 0 && *text != '\0')
+      refuse("VERVET_STATS", text, "expected 0 or 1");
+  }
+  return s;
+}
+
+}  // namespace
+
+const settings& get_settings() {
+  static settings current;
+  static bool read;
+  if (!read) {
+    current = read_environment();
+    read = true;
+  }
+  return current;
+}
+
+}  // namespace vervet::interpose

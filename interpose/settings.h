@@ -1,0 +1,19 @@
+// What the environment asks for: VERVET_WORKERS, VERVET_STACK_SIZE, VERVET_THREADS, VERVET_STATS.
+#pragma once
+
+#include <stddef.h>
+
+namespace vervet::interpose {
+
+struct settings {
+  unsigned workers = 1;
+  size_t stack_size = 0;         // of threads whose program names none; 0: libc's default
+  bool native_threads = false;   // leave every thread to libc: we stay dormant for ever
+  bool stats = false;
+};
+
+// Read once, when our constructor runs (or at the first thread, if that comes earlier). A value out of
+// range ends the process with one line and status 2.
+const settings& get_settings();
+
+}  // namespace vervet::interpose
