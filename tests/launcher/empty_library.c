@@ -1,0 +1,2 @@
+// An ISO C file may not be empty.
+typedef int nothing;
