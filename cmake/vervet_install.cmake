@@ -5,25 +5,17 @@ include(CMakePackageConfigHelpers)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/vervet)
 
-if(TARGET vervet_runtime)
-  set_target_properties(vervet_runtime PROPERTIES EXPORT_NAME vervet)
-  target_compile_features(vervet_runtime INTERFACE cxx_std_20)
-  install(TARGETS vervet_runtime EXPORT vervet_targets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
-  install(EXPORT vervet_targets NAMESPACE vervet:: DESTINATION ${package_dir})
-  write_basic_package_version_file(${PROJECT_BINARY_DIR}/vervetConfigVersion.cmake
-    COMPATIBILITY SameMinorVersion)
-  install(FILES
-    ${PROJECT_SOURCE_DIR}/cmake/vervetConfig.cmake ${PROJECT_BINARY_DIR}/vervetConfigVersion.cmake
-    DESTINATION ${package_dir})
-endif()
+install(TARGETS vervet_cli vervet_preload
+  RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 
-foreach(target vervet_preload vervet_cli)
-  if(TARGET ${target})
-    install(TARGETS ${target}
-      RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
-  endif()
-endforeach()
+set_target_properties(vervet_runtime PROPERTIES EXPORT_NAME vervet)
+target_compile_features(vervet_runtime INTERFACE cxx_std_20)
+install(TARGETS vervet_runtime EXPORT vervet_targets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/vervet DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 
-if(EXISTS ${PROJECT_SOURCE_DIR}/include/vervet)
-  install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/vervet DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-endif()
+install(EXPORT vervet_targets NAMESPACE vervet:: DESTINATION ${package_dir})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/vervetConfigVersion.cmake
+  COMPATIBILITY SameMinorVersion)
+install(FILES
+  ${PROJECT_SOURCE_DIR}/cmake/vervetConfig.cmake ${PROJECT_BINARY_DIR}/vervetConfigVersion.cmake
+  DESTINATION ${package_dir})
