@@ -1,13 +1,31 @@
 // Cancellation. libc's own state is kept alongside, because a forked child goes on with it; but
 // what the program hears is ours: libc's may be left from an earlier thread of the same identity.
+#include "interpose/cancel.h"
+
 #include "interpose/dormant.h"
 #include "interpose/real.h"
 
 using namespace vervet;
 using namespace vervet::interpose;
 
-EXPORT
-int pthread_cancel(pthread_t handle) {
+namespace vervet::interpose {
+
+void adopt_cancel_state() {
+  int state;
+  int type;
+  real().pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+  real().pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &type);
+  real().pthread_setcanceltype(type, nullptr);
+  real().pthread_setcancelstate(state, nullptr);
+  runtime_scope scope;
+  fiber& self = *thread::self();
+  cancel::set_disabled(self, state == PTHREAD_CANCEL_DISABLE);
+  cancel::set_asynchronous(self, type == PTHREAD_CANCEL_ASYNCHRONOUS);
+}
+
+}  // namespace vervet::interpose
+
+EXPORT int pthread_cancel(pthread_t handle) {
   fiber* target = dormant() ? nullptr : thread::of(handle);
   if (target == nullptr) return real().pthread_cancel(handle);
   runtime_scope scope;
@@ -15,8 +33,7 @@ int pthread_cancel(pthread_t handle) {
   return 0;
 }
 
-EXPORT
-int pthread_setcancelstate(int state, int* old) {
+EXPORT int pthread_setcancelstate(int state, int* old) {
   int error = real().pthread_setcancelstate(state, old);
   if (error != 0 || !on_fiber()) return error;
   runtime_scope scope;
@@ -27,8 +44,7 @@ int pthread_setcancelstate(int state, int* old) {
   return 0;
 }
 
-EXPORT
-int pthread_setcanceltype(int type, int* old) {
+EXPORT int pthread_setcanceltype(int type, int* old) {
   int error = real().pthread_setcanceltype(type, old);
   if (error != 0 || !on_fiber()) return error;
   runtime_scope scope;
@@ -39,8 +55,7 @@ int pthread_setcanceltype(int type, int* old) {
   return 0;
 }
 
-EXPORT
-void pthread_testcancel() {
+EXPORT void pthread_testcancel() {
   if (!on_fiber()) return real().pthread_testcancel();
   runtime_scope scope;
   cancellation_point();

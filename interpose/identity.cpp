@@ -67,14 +67,12 @@ int set_scheduling(fiber& f, int policy, int priority) {
 
 }  // namespace
 
-EXPORT
-pid_t gettid() noexcept {
+EXPORT pid_t gettid() noexcept {
   if (!on_fiber()) return real().gettid();
   return static_cast<pid_t>(thread::self_id(*thread::self()));
 }
 
-EXPORT
-int pthread_getattr_np(pthread_t handle, pthread_attr_t* attributes) noexcept {
+EXPORT int pthread_getattr_np(pthread_t handle, pthread_attr_t* attributes) noexcept {
   fiber* f = fiber_of(handle);
   if (f == nullptr || f->thread.is_main) return real().pthread_getattr_np(handle, attributes);
   int error = pthread_attr_init(attributes);
@@ -106,8 +104,7 @@ void set_name(fiber& f, const char* name) {
 
 }  // namespace
 
-EXPORT
-int pthread_setname_np(pthread_t handle, const char* name) noexcept {
+EXPORT int pthread_setname_np(pthread_t handle, const char* name) noexcept {
   fiber* f = fiber_of(handle);
   if (f == nullptr) return real().pthread_setname_np(handle, name);
   if (strlen(name) >= sizeof f->thread.name) return ERANGE;
@@ -115,8 +112,7 @@ int pthread_setname_np(pthread_t handle, const char* name) noexcept {
   return 0;
 }
 
-EXPORT
-int pthread_getname_np(pthread_t handle, char* name, size_t size) noexcept {
+EXPORT int pthread_getname_np(pthread_t handle, char* name, size_t size) noexcept {
   fiber* f = fiber_of(handle);
   if (f == nullptr) return real().pthread_getname_np(handle, name, size);
   size_t length = strlen(f->thread.name);
@@ -126,8 +122,7 @@ int pthread_getname_np(pthread_t handle, char* name, size_t size) noexcept {
 }
 
 // Four arguments are read as the kernel would; what is not given it ignores.
-EXPORT
-int prctl(int option, ...) noexcept {
+EXPORT int prctl(int option, ...) noexcept {
   va_list list;
   va_start(list, option);
   unsigned long values[4];
@@ -144,50 +139,43 @@ int prctl(int option, ...) noexcept {
   return real().prctl(option, values[0], values[1], values[2], values[3]);
 }
 
-EXPORT
-int pthread_setaffinity_np(pthread_t handle, size_t size, const cpu_set_t* set) noexcept {
+EXPORT int pthread_setaffinity_np(pthread_t handle, size_t size, const cpu_set_t* set) noexcept {
   fiber* f = fiber_of(handle);
   if (f == nullptr) return real().pthread_setaffinity_np(handle, size, set);
   return set_affinity(*f, size, set);
 }
 
-EXPORT
-int pthread_getaffinity_np(pthread_t handle, size_t size, cpu_set_t* set) noexcept {
+EXPORT int pthread_getaffinity_np(pthread_t handle, size_t size, cpu_set_t* set) noexcept {
   fiber* f = fiber_of(handle);
   if (f == nullptr) return real().pthread_getaffinity_np(handle, size, set);
   return get_affinity(*f, size, set);
 }
 
-EXPORT
-int sched_setaffinity(pid_t id, size_t size, const cpu_set_t* set) noexcept {
+EXPORT int sched_setaffinity(pid_t id, size_t size, const cpu_set_t* set) noexcept {
   fiber* f = fiber_of_id(id);
   if (f == nullptr) return real().sched_setaffinity(id, size, set);
   return static_cast<int>(result_of(-set_affinity(*f, size, set)));
 }
 
-EXPORT
-int sched_getaffinity(pid_t id, size_t size, cpu_set_t* set) noexcept {
+EXPORT int sched_getaffinity(pid_t id, size_t size, cpu_set_t* set) noexcept {
   fiber* f = fiber_of_id(id);
   if (f == nullptr) return real().sched_getaffinity(id, size, set);
   return static_cast<int>(result_of(-get_affinity(*f, size, set)));
 }
 
-EXPORT
-int pthread_setschedparam(pthread_t handle, int policy, const sched_param* wanted) noexcept {
+EXPORT int pthread_setschedparam(pthread_t handle, int policy, const sched_param* wanted) noexcept {
   fiber* f = fiber_of(handle);
   if (f == nullptr) return real().pthread_setschedparam(handle, policy, wanted);
   return set_scheduling(*f, policy, wanted->sched_priority);
 }
 
-EXPORT
-int pthread_setschedprio(pthread_t handle, int priority) noexcept {
+EXPORT int pthread_setschedprio(pthread_t handle, int priority) noexcept {
   fiber* f = fiber_of(handle);
   if (f == nullptr) return real().pthread_setschedprio(handle, priority);
   return set_scheduling(*f, f->thread.policy, priority);
 }
 
-EXPORT
-int pthread_getschedparam(pthread_t handle, int* policy, sched_param* present) noexcept {
+EXPORT int pthread_getschedparam(pthread_t handle, int* policy, sched_param* present) noexcept {
   fiber* f = fiber_of(handle);
   if (f == nullptr) return real().pthread_getschedparam(handle, policy, present);
   *policy = f->thread.policy;
@@ -196,8 +184,7 @@ int pthread_getschedparam(pthread_t handle, int* policy, sched_param* present) n
 }
 
 // Nobody keeps a fiber's time: the caller's own is its carrier's, others' the process's.
-EXPORT
-int pthread_getcpuclockid(pthread_t handle, clockid_t* clock) noexcept {
+EXPORT int pthread_getcpuclockid(pthread_t handle, clockid_t* clock) noexcept {
   fiber* f = fiber_of(handle);
   if (f == nullptr) return real().pthread_getcpuclockid(handle, clock);
   *clock = f == thread::self() ? CLOCK_THREAD_CPUTIME_ID : CLOCK_PROCESS_CPUTIME_ID;

@@ -77,14 +77,12 @@ __sigsetjmp:
   .size __sigsetjmp, . - __sigsetjmp
 )");
 
-EXPORT
-void siglongjmp(sigjmp_buf buffer, int value) noexcept {
+EXPORT void siglongjmp(sigjmp_buf buffer, int value) noexcept {
   jump(buffer, value, real().siglongjmp);
   __builtin_unreachable();
 }
 
-EXPORT
-void __longjmp_chk(struct __jmp_buf_tag* buffer, int value) noexcept {
+EXPORT void __longjmp_chk(struct __jmp_buf_tag* buffer, int value) noexcept {
   jump(buffer, value, real().__longjmp_chk);
   __builtin_unreachable();
 }

@@ -99,8 +99,7 @@ void popen_forked_child() { pthread_mutex_init(&mutex, nullptr); }
 
 }  // namespace vervet::interpose
 
-EXPORT
-FILE* popen(const char* command, const char* mode) {
+EXPORT FILE* popen(const char* command, const char* mode) {
   if (!on_fiber()) return real().popen(command, mode);
   request r;
   if (!parse(mode, r)) {
@@ -126,8 +125,7 @@ FILE* popen(const char* command, const char* mode) {
   return stream;
 }
 
-EXPORT
-int pclose(FILE* stream) {
+EXPORT int pclose(FILE* stream) {
   opened* o = take(stream);
   if (o == nullptr) return real().pclose(stream);
   pid_t pid = o->pid;

@@ -91,15 +91,13 @@ void fork_handlers_install() {
 
 }  // namespace vervet::interpose
 
-EXPORT
-int __register_atfork(void (*before)(), void (*parent)(), void (*child)(), void* library) {
+EXPORT int __register_atfork(void (*before)(), void (*parent)(), void (*child)(), void* library) {
   fork_handlers_install();
   return real().__register_atfork(before, parent, child, library);
 }
 
 // The copy without anybody's handlers but ours.
-EXPORT
-pid_t _Fork() noexcept {
+EXPORT pid_t _Fork() noexcept {
   if (self_state.in_runtime != 0) return real()._Fork();
   prepare();
   pid_t pid = real()._Fork();
@@ -136,43 +134,36 @@ vfork:
 
 // ---- exec: all forms by one of three
 
-EXPORT
-int execve(const char* path, char* const arguments[], char* const environment[]) noexcept {
+EXPORT int execve(const char* path, char* const arguments[], char* const environment[]) noexcept {
   exec_scope scope;
   return real().execve(path, arguments, environment);
 }
 
-EXPORT
-int execvpe(const char* file, char* const arguments[], char* const environment[]) noexcept {
+EXPORT int execvpe(const char* file, char* const arguments[], char* const environment[]) noexcept {
   exec_scope scope;
   return real().execvpe(file, arguments, environment);
 }
 
-EXPORT
-int fexecve(int fd, char* const arguments[], char* const environment[]) noexcept {
+EXPORT int fexecve(int fd, char* const arguments[], char* const environment[]) noexcept {
   exec_scope scope;
   return real().fexecve(fd, arguments, environment);
 }
 
-EXPORT
-int execveat(int directory, const char* path, char* const arguments[], char* const environment[],
-             int flags) noexcept {
+EXPORT int execveat(int directory, const char* path, char* const arguments[],
+                    char* const environment[], int flags) noexcept {
   exec_scope scope;
   return real().execveat(directory, path, arguments, environment, flags);
 }
 
-EXPORT
-int execv(const char* path, char* const arguments[]) noexcept {
+EXPORT int execv(const char* path, char* const arguments[]) noexcept {
   return execve(path, arguments, environ);
 }
 
-EXPORT
-int execvp(const char* file, char* const arguments[]) noexcept {
+EXPORT int execvp(const char* file, char* const arguments[]) noexcept {
   return execvpe(file, arguments, environ);
 }
 
-EXPORT
-int execl(const char* path, const char* first, ...) noexcept {
+EXPORT int execl(const char* path, const char* first, ...) noexcept {
   va_list list;
   va_start(list, first);
   int result = with_arguments(first, list, false, [path](char** arguments, char** environment) {
@@ -182,8 +173,7 @@ int execl(const char* path, const char* first, ...) noexcept {
   return result;
 }
 
-EXPORT
-int execlp(const char* file, const char* first, ...) noexcept {
+EXPORT int execlp(const char* file, const char* first, ...) noexcept {
   va_list list;
   va_start(list, first);
   int result = with_arguments(first, list, false, [file](char** arguments, char** environment) {
@@ -193,8 +183,7 @@ int execlp(const char* file, const char* first, ...) noexcept {
   return result;
 }
 
-EXPORT
-int execle(const char* path, const char* first, ...) noexcept {
+EXPORT int execle(const char* path, const char* first, ...) noexcept {
   va_list list;
   va_start(list, first);
   int result = with_arguments(first, list, true, [path](char** arguments, char** environment) {

@@ -111,28 +111,24 @@ bool is_own_process(pid_t pid, int number) {
 
 // ---- actions
 
-EXPORT
-int sigaction(int number, const struct sigaction* fresh, struct sigaction* old) noexcept {
+EXPORT int sigaction(int number, const struct sigaction* fresh, struct sigaction* old) noexcept {
   if (dormant()) return real().sigaction(number, fresh, old);
   return set_action(number, fresh, old);
 }
 
-EXPORT
-sighandler_t signal(int number, sighandler_t handler) noexcept {
+EXPORT sighandler_t signal(int number, sighandler_t handler) noexcept {
   if (dormant()) return real().signal(number, handler);
   bool interrupts = valid_signal(number) && (interrupting & signal_bit(number)) != 0;
   return set_handler(number, handler, interrupts ? 0 : SA_RESTART,
                      valid_signal(number) ? signal_bit(number) : 0);
 }
 
-EXPORT
-sighandler_t __sysv_signal(int number, sighandler_t handler) noexcept {
+EXPORT sighandler_t __sysv_signal(int number, sighandler_t handler) noexcept {
   if (dormant()) return real().__sysv_signal(number, handler);
   return set_handler(number, handler, static_cast<int>(SA_RESETHAND | SA_NODEFER), 0);
 }
 
-EXPORT
-int siginterrupt(int number, int interrupts) noexcept {
+EXPORT int siginterrupt(int number, int interrupts) noexcept {
   if (valid_signal(number)) {
     if (interrupts != 0)
       interrupting |= signal_bit(number);
@@ -146,8 +142,7 @@ int siginterrupt(int number, int interrupts) noexcept {
   return set_action(number, &a, nullptr);
 }
 
-EXPORT
-sighandler_t sigset(int number, sighandler_t handler) noexcept {
+EXPORT sighandler_t sigset(int number, sighandler_t handler) noexcept {
   if (!on_fiber()) return real().sigset(number, handler);
   if (!valid_signal(number) || handler == SIG_ERR) {
     errno = EINVAL;
@@ -166,14 +161,12 @@ sighandler_t sigset(int number, sighandler_t handler) noexcept {
   return was_held ? SIG_HOLD : before;
 }
 
-EXPORT
-int sigignore(int number) noexcept {
+EXPORT int sigignore(int number) noexcept {
   if (dormant()) return real().sigignore(number);
   return set_handler(number, SIG_IGN, 0, 0) == SIG_ERR ? -1 : 0;
 }
 
-EXPORT
-int sigaltstack(const stack_t* fresh, stack_t* old) noexcept {
+EXPORT int sigaltstack(const stack_t* fresh, stack_t* old) noexcept {
   if (!on_fiber()) return real().sigaltstack(fresh, old);
   runtime_scope scope;
   return static_cast<int>(result_of(signals::alternate_stack(self(), fresh, old)));
@@ -181,33 +174,28 @@ int sigaltstack(const stack_t* fresh, stack_t* old) noexcept {
 
 // ---- masks
 
-EXPORT
-int pthread_sigmask(int how, const sigset_t* set, sigset_t* old) noexcept {
+EXPORT int pthread_sigmask(int how, const sigset_t* set, sigset_t* old) noexcept {
   if (!on_fiber()) return real().pthread_sigmask(how, set, old);
   return change_mask(how, set, old);
 }
 
-EXPORT
-int sigprocmask(int how, const sigset_t* set, sigset_t* old) noexcept {
+EXPORT int sigprocmask(int how, const sigset_t* set, sigset_t* old) noexcept {
   if (!on_fiber()) return real().sigprocmask(how, set, old);
   return static_cast<int>(result_of(-change_mask(how, set, old)));
 }
 
-EXPORT
-int sighold(int number) noexcept {
+EXPORT int sighold(int number) noexcept {
   if (!on_fiber()) return real().sighold(number);
   return change_one(SIG_BLOCK, number);
 }
 
-EXPORT
-int sigrelse(int number) noexcept {
+EXPORT int sigrelse(int number) noexcept {
   if (!on_fiber()) return real().sigrelse(number);
   return change_one(SIG_UNBLOCK, number);
 }
 
 // BSD's masks are an int: the first 32 signals.
-EXPORT
-int sigblock(int mask) noexcept {
+EXPORT int sigblock(int mask) noexcept {
   if (!on_fiber()) return real().sigblock(mask);
   runtime_scope scope;
   signal_set before = present_mask();
@@ -215,8 +203,7 @@ int sigblock(int mask) noexcept {
   return static_cast<int>(before);
 }
 
-EXPORT
-int sigsetmask(int mask) noexcept {
+EXPORT int sigsetmask(int mask) noexcept {
   if (!on_fiber()) return real().sigsetmask(mask);
   runtime_scope scope;
   signal_set before = present_mask();
@@ -224,14 +211,12 @@ int sigsetmask(int mask) noexcept {
   return static_cast<int>(before);
 }
 
-EXPORT
-int siggetmask() noexcept {
+EXPORT int siggetmask() noexcept {
   if (!on_fiber()) return real().siggetmask();
   return static_cast<int>(present_mask());
 }
 
-EXPORT
-int sigpending(sigset_t* set) noexcept {
+EXPORT int sigpending(sigset_t* set) noexcept {
   if (!on_fiber()) return real().sigpending(set);
   runtime_scope scope;
   *kernel_set(set) = signals::pending_for(self());
@@ -240,29 +225,25 @@ int sigpending(sigset_t* set) noexcept {
 
 // ---- sending
 
-EXPORT
-int raise(int number) noexcept {
+EXPORT int raise(int number) noexcept {
   if (!on_fiber()) return real().raise(number);
   if (number == 0) return 0;
   return static_cast<int>(result_of(-send(&self(), number, SI_TKILL, {})));
 }
 
-EXPORT
-int pthread_kill(pthread_t handle, int number) noexcept {
+EXPORT int pthread_kill(pthread_t handle, int number) noexcept {
   fiber* target = dormant() ? nullptr : thread::of(handle);
   if (target == nullptr) return real().pthread_kill(handle, number);
   return send(target, number, SI_TKILL, {});
 }
 
-EXPORT
-int pthread_sigqueue(pthread_t handle, int number, const sigval value) noexcept {
+EXPORT int pthread_sigqueue(pthread_t handle, int number, const sigval value) noexcept {
   fiber* target = dormant() ? nullptr : thread::of(handle);
   if (target == nullptr) return real().pthread_sigqueue(handle, number, value);
   return send(target, number, SI_QUEUE, value);
 }
 
-EXPORT
-int tgkill(pid_t group, pid_t id, int number) noexcept {
+EXPORT int tgkill(pid_t group, pid_t id, int number) {
   if (dormant() || id <= 0 || group != static_cast<pid_t>(sys::getpid()))
     return real().tgkill(group, id, number);
   fiber* target = thread::by_id(static_cast<uint32_t>(id));
@@ -272,14 +253,12 @@ int tgkill(pid_t group, pid_t id, int number) noexcept {
 
 // A fiber that sends to its own process must find the handler to have run, if it is the one to run
 // it.
-EXPORT
-int kill(pid_t pid, int number) noexcept {
+EXPORT int kill(pid_t pid, int number) noexcept {
   if (!on_fiber() || !is_own_process(pid, number)) return real().kill(pid, number);
   return send_to_own_process(number, SI_USER, {});
 }
 
-EXPORT
-int sigqueue(pid_t pid, int number, const sigval value) noexcept {
+EXPORT int sigqueue(pid_t pid, int number, const sigval value) noexcept {
   if (!on_fiber() || !is_own_process(pid, number)) return real().sigqueue(pid, number, value);
   return send_to_own_process(number, SI_QUEUE, value);
 }

@@ -39,20 +39,17 @@ signal_set without(signal_set set, int number) { return set & ~signal_bit(number
 
 }  // namespace
 
-EXPORT
-int sigsuspend(const sigset_t* mask) {
+EXPORT int sigsuspend(const sigset_t* mask) {
   if (!on_fiber()) return real().sigsuspend(mask);
   return suspend(*kernel_set(mask));
 }
 
-EXPORT
-int pause() {
+EXPORT int pause() {
   if (!on_fiber()) return real().pause();
   return suspend(present_mask());
 }
 
-EXPORT
-int __xpg_sigpause(int number) {
+EXPORT int __xpg_sigpause(int number) {
   if (!on_fiber()) return real().__xpg_sigpause(number);
   if (!valid_signal(number)) return static_cast<int>(result_of(-EINVAL));
   return suspend(without(present_mask(), number));
@@ -65,13 +62,11 @@ int bsd_sigpause(int mask) {
   return suspend(static_cast<unsigned>(mask));
 }
 
-EXPORT
-int __sigpause(int signal_or_mask, int is_signal) {
+EXPORT int __sigpause(int signal_or_mask, int is_signal) {
   return is_signal != 0 ? __xpg_sigpause(signal_or_mask) : bsd_sigpause(signal_or_mask);
 }
 
-EXPORT
-int sigwait(const sigset_t* set, int* number) {
+EXPORT int sigwait(const sigset_t* set, int* number) {
   if (!on_fiber()) return real().sigwait(set, number);
   int taken;
   do {
@@ -82,14 +77,12 @@ int sigwait(const sigset_t* set, int* number) {
   return 0;
 }
 
-EXPORT
-int sigwaitinfo(const sigset_t* set, siginfo_t* info) {
+EXPORT int sigwaitinfo(const sigset_t* set, siginfo_t* info) {
   if (!on_fiber()) return real().sigwaitinfo(set, info);
   return static_cast<int>(result_of(await(set, info, never)));
 }
 
-EXPORT
-int sigtimedwait(const sigset_t* set, siginfo_t* info, const timespec* timeout) {
+EXPORT int sigtimedwait(const sigset_t* set, siginfo_t* info, const timespec* timeout) {
   if (!on_fiber()) return real().sigtimedwait(set, info, timeout);
   deadline until = never;
   if (timeout != nullptr) {

@@ -40,18 +40,16 @@ int spawn_shell(pid_t* pid, const char* command, const posix_spawn_file_actions_
 
 }  // namespace
 
-EXPORT
-int posix_spawn(pid_t* pid, const char* path, const posix_spawn_file_actions_t* actions,
-                const posix_spawnattr_t* attributes, char* const arguments[],
-                char* const environment[]) {
+EXPORT int posix_spawn(pid_t* pid, const char* path, const posix_spawn_file_actions_t* actions,
+                       const posix_spawnattr_t* attributes, char* const arguments[],
+                       char* const environment[]) {
   return spawn(
       [&] { return real().posix_spawn(pid, path, actions, attributes, arguments, environment); });
 }
 
-EXPORT
-int posix_spawnp(pid_t* pid, const char* file, const posix_spawn_file_actions_t* actions,
-                 const posix_spawnattr_t* attributes, char* const arguments[],
-                 char* const environment[]) {
+EXPORT int posix_spawnp(pid_t* pid, const char* file, const posix_spawn_file_actions_t* actions,
+                        const posix_spawnattr_t* attributes, char* const arguments[],
+                        char* const environment[]) {
   return spawn(
       [&] { return real().posix_spawnp(pid, file, actions, attributes, arguments, environment); });
 }
@@ -159,8 +157,7 @@ void spawn_forked_child() {
 
 }  // namespace vervet::interpose
 
-EXPORT
-int system(const char* command) {
+EXPORT int system(const char* command) {
   if (!on_fiber()) return real().system(command);
   // A null pointer asks whether there is a shell.
   if (command == nullptr) return run_command("exit 0") == 0;

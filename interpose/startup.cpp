@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <string.h>
 
+#include "interpose/cancel.h"
 #include "interpose/dormant.h"
 #include "interpose/process.h"
 #include "interpose/real.h"
@@ -54,7 +55,9 @@ int wake_runtime() {
   static lock waking;
   lock_guard guard(waking);
   if (!dormant()) return 0;
-  return scheduler::start(get_settings().workers, true);
+  int error = scheduler::start(get_settings().workers, true);
+  if (error == 0) adopt_cancel_state();
+  return error;
 }
 
 }  // namespace vervet::interpose

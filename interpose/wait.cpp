@@ -109,33 +109,28 @@ long wait_for_child(pid_t pid, int* status, int options, rusage* usage, bool can
 
 }  // namespace vervet::interpose
 
-EXPORT
-pid_t wait4(pid_t pid, int* status, int options, rusage* usage) noexcept {
+EXPORT pid_t wait4(pid_t pid, int* status, int options, rusage* usage) noexcept {
   if (!on_fiber()) return real().wait4(pid, status, options, usage);
   runtime_scope scope;
   return static_cast<pid_t>(result_of(wait_for_child(pid, status, options, usage)));
 }
 
-EXPORT
-pid_t waitpid(pid_t pid, int* status, int options) {
+EXPORT pid_t waitpid(pid_t pid, int* status, int options) {
   if (!on_fiber()) return real().waitpid(pid, status, options);
   return wait4(pid, status, options, nullptr);
 }
 
-EXPORT
-pid_t wait(int* status) {
+EXPORT pid_t wait(int* status) {
   if (!on_fiber()) return real().wait(status);
   return wait4(-1, status, 0, nullptr);
 }
 
-EXPORT
-pid_t wait3(int* status, int options, rusage* usage) noexcept {
+EXPORT pid_t wait3(int* status, int options, rusage* usage) noexcept {
   if (!on_fiber()) return real().wait3(status, options, usage);
   return wait4(-1, status, options, usage);
 }
 
-EXPORT
-int waitid(idtype_t type, id_t id, siginfo_t* info, int options) {
+EXPORT int waitid(idtype_t type, id_t id, siginfo_t* info, int options) {
   if (!on_fiber()) return real().waitid(type, id, info, options);
   runtime_scope scope;
   siginfo_t found;
