@@ -138,8 +138,6 @@ void give(fiber& f) {
   give_block(f);
 }
 
-void acquire_all() { store_lock.acquire(); }
-void release_all() { store_lock.release(); }
 
 void forget_all() {
   store_lock.reset();

@@ -16,8 +16,6 @@ fiber* take_block();
 // REQUIRES: the fiber has left its stack for good, or waits in its service loop for another start.
 void give(fiber& f);
 
-void acquire_all();
-void release_all();
 // In a forked child: libc has forgotten the donors, so no identity can be reused.
 void forget_all();
 

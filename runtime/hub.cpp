@@ -58,8 +58,6 @@ void poll(deadline until) {
   for (int i = 0; i < count; ++i) descriptor_event(events[i].cookie, events[i].events);
 }
 
-void acquire_all() { timer_lock.acquire(); }
-void release_all() { timer_lock.release(); }
 
 void forget_all() {
   the_poller.close();

@@ -28,8 +28,6 @@ void fire_timers();
 // Waits for events until `until` and wakes whom they concern. at_once: only looks.
 void poll(deadline until);
 
-void acquire_all();
-void release_all();
 // In a forked child: closes the inherited poller, forgets timers.
 void forget_all();
 

@@ -338,8 +338,6 @@ counters totals() {
   return sum;
 }
 
-void acquire_all() { queue_lock.acquire(); }
-void release_all() { queue_lock.release(); }
 
 void forget_all() {
   queue_lock.reset();

@@ -86,9 +86,7 @@ VERVET_DOOR unsigned kernel_threads();
 void note_kernel_thread(int change);
 VERVET_DOOR counters totals();
 
-// fork: holds every lock of the scheduler, so that the child finds nothing half done.
-void acquire_all();
-void release_all();
+// In a forked child: no worker, no carrier, an empty queue; dormant.
 void forget_all();
 
 }  // namespace scheduler

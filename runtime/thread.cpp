@@ -287,8 +287,6 @@ fiber* adopt_main() {
 
 fiber* main_fiber() { return the_main_fiber; }
 
-void acquire_all() { alive_lock.acquire(); }
-void release_all() { alive_lock.release(); }
 
 void forget_all() {
   alive_lock.reset();

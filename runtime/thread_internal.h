@@ -14,8 +14,6 @@ void run_key_destructors();
 fiber* adopt_main();
 fiber* main_fiber();
 
-void acquire_all();
-void release_all();
 // In a forked child: nobody is left but the caller, as an ordinary thread.
 void forget_all();
 
