@@ -56,12 +56,7 @@ class child_watch {
     return lot::park(r) != lot::outcome::interrupted;
   }
 
-  void close() {
-    if (fd_ < 0) return;
-    retire_descriptor(fd_);
-    sys::close(fd_);
-    fd_ = -1;
-  }
+  void close() { close_waited(fd_); }
 
  private:
   pid_t single_;

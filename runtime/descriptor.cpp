@@ -200,6 +200,13 @@ void retire_descriptor(int fd) {
   d->lingers.store(false, std::memory_order_relaxed);
 }
 
+void close_waited(int& fd) {
+  if (fd < 0) return;
+  retire_descriptor(fd);
+  sys::close(fd);
+  fd = -1;
+}
+
 void descriptor_event(uint64_t cookie, uint32_t events) {
   int fd = static_cast<int>(cookie & 0xffffffff);
   descriptor& d = table[fd];

@@ -95,6 +95,10 @@ VERVET_DOOR void unwatch(fd_waiter& waiter);
 // Call before the system call that closes.
 VERVET_DOOR void retire_descriptor(int fd);
 
+// Closes a descriptor of the runtime's that was waited on (a pidfd, a signalfd), and makes `fd` -1.
+// No effect on -1.
+VERVET_DOOR void close_waited(int& fd);
+
 // True for the runtime's own descriptors (the poller's): the program must not close or see them.
 VERVET_DOOR bool runtime_owns_descriptor(int fd);
 // The lowest of them that is >= `first`; -1 if there is none.

@@ -138,7 +138,6 @@ void give(fiber& f) {
   give_block(f);
 }
 
-
 void forget_all() {
   store_lock.reset();
   for (shelf& s : shelves) s = {};

@@ -58,7 +58,6 @@ void poll(deadline until) {
   for (int i = 0; i < count; ++i) descriptor_event(events[i].cookie, events[i].events);
 }
 
-
 void forget_all() {
   the_poller.close();
   timer_lock.reset();

@@ -338,7 +338,6 @@ counters totals() {
   return sum;
 }
 
-
 void forget_all() {
   queue_lock.reset();
   queue = {};

@@ -35,12 +35,7 @@ class bell {
     return wait_ready(fd_, EPOLLIN, wait_for::signal, until, wait_class::cancellable);
   }
 
-  void close() {
-    if (fd_ < 0) return;
-    retire_descriptor(fd_);
-    sys::close(fd_);
-    fd_ = -1;
-  }
+  void close() { close_waited(fd_); }
 
  private:
   signal_set set_;

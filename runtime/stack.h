@@ -27,7 +27,7 @@ size_t stack_class(size_t wanted);
 // Takes a slot of exactly `slot_size` (a stack_class). Null slot if memory is short.
 stack_slot stack_take(size_t slot_size);
 
-// Gives a slot back. Its pages below the top `keep` bytes may be returned to the kernel.
+// Gives a slot back. Its pages stay; stack_trim() returns them.
 void stack_give(stack_slot slot);
 
 // Returns the pages of the slot's stack below `low_water` to the kernel; the guard stays.

@@ -287,7 +287,6 @@ fiber* adopt_main() {
 
 fiber* main_fiber() { return the_main_fiber; }
 
-
 void forget_all() {
   alive_lock.reset();
   alive = {};
