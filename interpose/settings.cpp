@@ -10,6 +10,8 @@ namespace vervet::interpose {
 namespace {
 
 constexpr size_t smallest_stack = 16 * 1024;
+constexpr int64_t shortest_tick = 100'000;
+constexpr int64_t longest_tick = 10'000'000'000;
 constexpr size_t largest_stack = 1024ul * 1024 * 1024;
 
 [[noreturn]] void refuse(const char* name, const char* value, const char* range) {
@@ -36,6 +38,24 @@ bool parse_size(const char* text, size_t& result) {
     shift = 10 * static_cast<unsigned>(unit - units + 1);
   }
   result = static_cast<size_t>(number) << shift;
+  return true;
+}
+
+// A decimal number of ns, us, ms or s, in nanoseconds; false if `text` is anything else.
+bool parse_duration(const char* text, int64_t& result) {
+  if (*text < '0' || *text > '9') return false;
+  int64_t number = 0;
+  for (; *text >= '0' && *text <= '9'; ++text) {
+    if (number > longest_tick) return false;
+    number = number * 10 + (*text - '0');
+  }
+  int64_t unit = strcmp(text, "ns") == 0   ? 1
+                 : strcmp(text, "us") == 0 ? 1'000
+                 : strcmp(text, "ms") == 0 ? 1'000'000
+                 : strcmp(text, "s") == 0  ? 1'000'000'000
+                                           : 0;
+  if (unit == 0 || number > longest_tick / unit) return false;
+  result = number * unit;
   return true;
 }
 
@@ -71,6 +91,14 @@ settings read_environment() {
     s.stats = strcmp(text, "1") == 0;
     if (!s.stats && strcmp(text, "0") != 0 && *text != '\0')
       refuse("VERVET_STATS", text, "expected 0 or 1");
+  }
+  if (const char* text = getenv("VERVET_TICK")) {
+    if (!parse_duration(text, s.tick) || s.tick < shortest_tick)
+      refuse("VERVET_TICK", text, "expected a time from 100us to 10s, such as 10ms");
+  }
+  if (const char* text = getenv("VERVET_PERTURB")) {
+    if (!parse_size(text, number)) refuse("VERVET_PERTURB", text, "expected a seed from 0 to 1G");
+    perturb::seed = number;
   }
   return s;
 }

@@ -1,7 +1,9 @@
-// What the environment asks for: VERVET_WORKERS, VERVET_STACK_SIZE, VERVET_THREADS, VERVET_STATS.
+// What the environment asks for: VERVET_WORKERS, VERVET_STACK_SIZE, VERVET_THREADS,
+// VERVET_STATS, VERVET_TICK, VERVET_PERTURB.
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 namespace vervet::interpose {
 
@@ -10,6 +12,7 @@ struct settings {
   size_t stack_size = 0;         // of threads whose program names none; 0: libc's default
   bool native_threads = false;   // leave every thread to libc: we stay dormant for ever
   bool stats = false;
+  int64_t tick = 10'000'000;     // nanoseconds
 };
 
 // Read once, when our constructor runs (or at the first thread, if that comes earlier). A value out of

@@ -55,7 +55,8 @@ int wake_runtime() {
   static lock waking;
   lock_guard guard(waking);
   if (!dormant()) return 0;
-  int error = scheduler::start(get_settings().workers, true);
+  int error = scheduler::start(
+      {.workers = get_settings().workers, .adopt_caller = true, .tick = get_settings().tick});
   if (error == 0) adopt_cancel_state();
   return error;
 }

@@ -106,7 +106,7 @@ void wait_for_last_ends() {
 }
 
 int run(unsigned workers, void* (*function)(void*), void* argument, void** result) {
-  int error = scheduler::start(workers, false);
+  int error = scheduler::start({.workers = workers});
   if (error != 0) return error;
   vervet_fiber* main = handle::make(run_scope, function, argument, nullptr, 2);
   if (main == nullptr) error = EAGAIN;

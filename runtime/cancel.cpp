@@ -54,8 +54,10 @@ void request(fiber& target) {
   if (!accepts(target)) return;
   mark(target);
   if (interrupt(target, interrupt_cancel) || !asynchronously(target)) return;
-  if (&target != self_state.host && target.on != nullptr && target.on->running == &target)
-    ask_kernel_thread(target.on->kernel_tid, kernel_thread_request::cancel);
+  carrier* c = target.on;
+  if (&target != self_state.host && c != nullptr &&
+      c->running.load(std::memory_order_relaxed) == &target)
+    ask_kernel_thread(c->kernel_tid, kernel_thread_request::cancel);
 }
 
 void set_disabled(fiber& self, bool disabled) {

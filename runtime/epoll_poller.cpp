@@ -47,7 +47,7 @@ int poller::remove(int fd) {
   return static_cast<int>(sys::epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr));
 }
 
-int poller::wait(poll_event* events, deadline until) {
+int poller::wait(poll_event* events, deadline until, bool* interrupted) {
   epoll_event raw[batch];
   timespec timeout{};
   if (until != never && until != at_once) {
@@ -56,8 +56,14 @@ int poller::wait(poll_event* events, deadline until) {
   }
   long count = sys::epoll_wait(epoll_fd_, raw, batch, until == never ? nullptr : &timeout);
   int kept = 0;
-  for (long i = 0; i < count; ++i)
-    if (raw[i].data.u64 != wake_cookie) events[kept++] = {raw[i].data.u64, raw[i].events};
+  bool met_interrupt = false;
+  for (long i = 0; i < count; ++i) {
+    if (raw[i].data.u64 == wake_cookie)
+      met_interrupt = true;
+    else
+      events[kept++] = {raw[i].data.u64, raw[i].events};
+  }
+  if (interrupted != nullptr) *interrupted = met_interrupt;
   return kept;
 }
 

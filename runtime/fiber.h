@@ -94,6 +94,7 @@ struct fiber : parker, fiber_alive, timer_node {
   std::atomic<fiber_life> life{fiber_life::fresh};
   std::atomic<uint32_t> interrupts{0};  // interrupt_signal, interrupt_cancel: due, not yet looked at
   carrier* on = nullptr;                // full: the carrier that runs it now or ran it last
+  carrier* wired_to = nullptr;          // full: the carrier that it keeps for life
   light_hub* hub = nullptr;             // light: its hub
   vervet_fiber* handle = nullptr;       // what the API's handles refer to, if the API spawned it
   fiber* next_queued = nullptr;         // run queue, free list

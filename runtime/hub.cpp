@@ -2,6 +2,7 @@
 
 #include "runtime/check.h"
 #include "runtime/descriptor.h"
+#include "runtime/idle.h"
 #include "runtime/lock.h"
 #include "runtime/timer_queue.h"
 
@@ -52,10 +53,16 @@ void fire_timers() {
   note_earliest();
 }
 
-void poll(deadline until) {
+bool poll(deadline until) {
   poll_event events[poller::batch];
-  int count = the_poller.wait(events, until);
+  bool interrupted;
+  int count = the_poller.wait(events, until, &interrupted);
   for (int i = 0; i < count; ++i) descriptor_event(events[i].cookie, events[i].events);
+  return interrupted;
+}
+
+void look() {
+  if (poll(at_once)) idle::pass_on_interrupt();
 }
 
 void forget_all() {

@@ -25,8 +25,10 @@ deadline earliest();
 // Ends the waits whose deadline has passed.
 void fire_timers();
 
-// Waits for events until `until` and wakes whom they concern. at_once: only looks.
-void poll(deadline until);
+// Waits for events until `until` and wakes whom they concern. Returns whether it met an interrupt().
+bool poll(deadline until);
+// The same at once, by someone for whom no interrupt() is meant.
+void look();
 
 // In a forked child: closes the inherited poller, forgets timers.
 void forget_all();

@@ -16,6 +16,7 @@
 #include "runtime/parking_lot.h"
 #include "runtime/thread.h"
 #include "runtime/thread_state.h"
+#include "runtime/worker.h"
 
 namespace vervet::identity {
 namespace {
@@ -149,6 +150,7 @@ int donate(const request& r, context& flow) {
 }
 
 void retire(void* identity) {
+  await_no_inspection();
   // join() waits for the id to become zero, unlinks the descriptor and frees what libc allotted to it.
   *id_word(identity) = 0;
   void* result;

@@ -30,8 +30,9 @@ class poller {
   int remove(int fd);
 
   // Waits for events until `until` (at_once: only looks). Returns how many, 0 on timeout, interrupt() or
-  // a signal. Several threads may wait; an event goes to one of them.
-  int wait(poll_event* events, deadline until);
+  // a signal. `interrupted` tells whether this call met an interrupt(). Several threads may wait; an
+  // event or an interrupt goes to one of them.
+  int wait(poll_event* events, deadline until, bool* interrupted = nullptr);
 
   // Makes one waiter, present or future, return. Async-signal-safe.
   void interrupt();

@@ -32,7 +32,7 @@ namespace {
 
 carrier* running_on(fiber& f) {
   carrier* c = std::atomic_ref(f.on).load(std::memory_order_relaxed);
-  if (c == nullptr || std::atomic_ref(c->running).load(std::memory_order_relaxed) != &f)
+  if (c == nullptr || c->running.load(std::memory_order_relaxed) != &f)
     return nullptr;
   return c;
 }

@@ -267,7 +267,7 @@ void carrier_signals_start(carrier& c) {
   raw::set_mask(mask);
   c.mask_held.store(false, std::memory_order_seq_cst);
   // The main fiber is running already.
-  if (c.running != nullptr) adopt_kernel_state_slow(c, *c.running);
+  if (fiber* f = c.running) adopt_kernel_state_slow(c, *f);
 }
 
 void fiber_mask_started(fiber& f) {

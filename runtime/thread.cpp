@@ -104,6 +104,7 @@ void end_of_thread(fiber& f) {
   identity::hand_over_robust_mutexes(f.thread.id);
   fiber_mask_ended(f);
   unregister_alive(f);
+  scheduler::unwire(f);
 }
 
 // In a forked child the fiber that forked goes on as the main thread, and ends as that.

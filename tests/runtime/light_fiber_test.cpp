@@ -487,7 +487,7 @@ TEST(LightFiber, AChildForkedByAFiberExitsWhenThatEnds) {
 // Light fibers on full fibers as hosts.
 class HostedByFullFibers : public testing::TestWithParam<unsigned> {
  protected:
-  void SetUp() override { ASSERT_EQ(scheduler::start(GetParam(), false), 0); }
+  void SetUp() override { ASSERT_EQ(scheduler::start({.workers = GetParam()}), 0); }
   void TearDown() override {
     while (thread::alive_count() != 0) usleep(100);
     EXPECT_EQ(scheduler::stop(), 0);

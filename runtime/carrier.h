@@ -1,0 +1,104 @@
+// A kernel thread that runs fibers.
+#pragma once
+
+#include <atomic>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+
+#include "runtime/context.h"
+#include "runtime/deadline.h"
+#include "runtime/door_export.h"
+#include "runtime/list.h"
+#include "runtime/parker.h"
+#include "runtime/worker.h"
+
+namespace vervet {
+
+struct fiber;
+
+struct counters {
+  uint64_t switches = 0;
+  uint64_t passthroughs = 0;  // fibers' calls on descriptors that go to the kernel as they are
+  uint64_t parks[static_cast<unsigned>(wait_for::count_)] = {};
+};
+
+// Its loop runs on an identity of its own, never on a fiber's. A carrier that owns no worker is a
+// spare, or is still busy with the fiber over which it lost it, or serves a wired fiber alone.
+struct carrier : list_hook {
+  context home;                         // its scheduler loop
+  std::atomic<fiber*> running{nullptr};
+  worker* owned = nullptr;              // may have been lost: owns_worker() tells
+  uint64_t owned_epoch = 0;             // owned->epoch as it got the worker
+  fiber* wired = nullptr;               // the one fiber it runs for life
+  std::atomic<bool> wired_ready{false}; // that fiber is runnable
+  std::atomic<uint32_t> call{0};        // where it sleeps when not in the poller; 1 calls it
+  bool called = false;                  // while it sleeps idle: chosen to look for work
+  bool taken = false;                   // while it has no worker: it will get one
+  bool started = false;                 // `thread` is to be joined
+  bool poll_due = false;                // the next scheduling decision looks at the poller first
+  bool stays = false;                   // never retired: the main kernel thread, or it has forked
+  bool tainted = false;                 // its kernel state is that of a wired fiber that has ended
+  unsigned index = 0;
+  int kernel_tid = 0;
+  pthread_t thread{};                   // not for the first carrier of a preloaded program
+  uint32_t tries = 0;                   // operations since the running fiber's turn began
+  deadline busy_since = 0;
+  int64_t usual_burst = 0;              // how long it is busy between two idle times, on the high side
+  uint64_t random = 0;
+  counters count;
+
+  // What the kernel has for this thread; adopt_kernel_state() makes it what the fiber needs.
+  uint64_t kernel_mask = 0;
+  const std::atomic<uint64_t>* base_mask = nullptr;  // what it should have, but for what follows the fiber
+  std::atomic<bool> mask_held{false};  // its mask is being changed: signal 33 leaves it alone
+  uint32_t mask_owner = 0;             // the fiber whose SIGPIPE bit kernel_mask has
+  stack_t alternate_stack{};
+  stack_t own_alternate_stack{};
+};
+
+// The slow half of owns_worker().
+bool still_owns_worker(carrier& c);
+
+// True if `c`, on which the caller runs inside the runtime, owns its worker, and so will do until
+// the runtime is left.
+inline bool owns_worker(carrier& c) {
+  worker* w = c.owned;
+  if (w == nullptr) return false;
+  if (w->epoch.load(std::memory_order_acquire) == c.owned_epoch) [[likely]]
+    return true;
+  return still_owns_worker(c);
+}
+
+// The carriers: a table that grows, and the spare ones among them.
+namespace carriers {
+
+// Reserves the table. Returns 0 or an error number.
+int reserve();
+// A free place in the table, with an alternate stack; null if there is none.
+carrier* make();
+// Starts the kernel thread of `c`. Returns 0 or an error number.
+int start_thread(carrier& c);
+
+// A carrier without a worker for a worker that needs one: a spare one, or a new one. Null if none can
+// be started. What is not used after all goes back.
+carrier* take_spare();
+void give_back(carrier& c);
+// Wakes a carrier that was taken.
+void call(carrier& c);
+
+// By a carrier without a worker: sleeps until it has got one. False if it should end instead, because
+// nobody has needed it for a while (or `stopping` is set, which call_all() has it see).
+bool await_worker(carrier& c, const std::atomic<bool>& stopping);
+void call_all();
+// Waits for the end of every kernel thread that was started, and forgets them.
+void join_all();
+
+// In order of their making; null beyond the last.
+VERVET_DOOR carrier* at(unsigned index);
+
+// In a forked child. The table stays mapped: the surviving fiber may look at its carrier once more.
+void forget_all();
+
+}  // namespace carriers
+}  // namespace vervet

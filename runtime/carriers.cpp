@@ -1,0 +1,198 @@
+// The table of carriers, their kernel threads, and the spare ones.
+#include <errno.h>
+#include <new>
+#include <sys/mman.h>
+
+#include "runtime/carrier.h"
+#include "runtime/fs_base.h"
+#include "runtime/lock.h"
+#include "runtime/scheduler.h"
+#include "runtime/signal.h"
+#include "runtime/sys.h"
+#include "runtime/thread.h"
+#include "runtime/thread_state.h"
+
+namespace vervet::carriers {
+namespace {
+
+// As many as a process can have kernel threads: each thread of the program may block at once.
+constexpr unsigned most = 32768;
+constexpr size_t stack_size = 256 * 1024;
+constexpr size_t alternate_stack_size = 32 * 1024;
+// How long a spare one is kept. Long enough for a program that needs one again and again.
+constexpr int64_t spare_life = 1'000'000'000;
+
+carrier* table;
+std::atomic<unsigned> made{0};
+
+// Guards the two lists.
+lock spare_lock;
+list<carrier> spare;    // asleep on their calls; the last one to come is the first to go
+list<carrier> retired;  // their kernel threads have ended or are about to
+
+bool give_alternate_stack(carrier& c) {
+  // Where the overflow of a fiber's stack is reported.
+  void* memory = sys::map(nullptr, alternate_stack_size, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK);
+  if (memory == nullptr) return false;
+  c.own_alternate_stack.ss_sp = memory;
+  c.own_alternate_stack.ss_size = alternate_stack_size;
+  return true;
+}
+
+void* run_thread(void* argument) {
+  auto& c = *static_cast<carrier*>(argument);
+  c.home.identity = fs_base::get();
+  c.kernel_tid = static_cast<int>(sys::gettid());
+  carrier_signals_start(c);
+  scheduler::serve(c);
+  scheduler::note_kernel_thread(-1);
+  return nullptr;
+}
+
+void join(carrier& c) {
+  if (!c.started) return;
+  libc.pthread_join(c.thread, nullptr);
+  c.started = false;
+}
+
+carrier* take_retired() {
+  carrier* c;
+  {
+    lock_guard guard(spare_lock);
+    c = retired.pop_front();
+  }
+  if (c == nullptr) return nullptr;
+  join(*c);
+  stack_t stack = c->own_alternate_stack;
+  counters count = c->count;
+  unsigned index = c->index;
+  new (c) carrier;
+  c->own_alternate_stack = stack;
+  c->count = count;
+  c->index = index;
+  return c;
+}
+
+}  // namespace
+
+int reserve() {
+  void* memory = sys::map(nullptr, most * sizeof(carrier), PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
+  if (memory == nullptr) return ENOMEM;
+  table = static_cast<carrier*>(memory);
+  return 0;
+}
+
+carrier* make() {
+  if (carrier* c = take_retired()) return c;
+  unsigned index = made.load(std::memory_order_relaxed);
+  if (index == most) return nullptr;
+  auto* c = new (&table[index]) carrier;
+  c->index = index;
+  if (!give_alternate_stack(*c)) return nullptr;
+  made.store(index + 1, std::memory_order_release);
+  return c;
+}
+
+int start_thread(carrier& c) {
+  pthread_attr_t attributes;
+  int error = pthread_attr_init(&attributes);
+  if (error != 0) return error;
+  pthread_attr_setstacksize(&attributes, stack_size);
+  sigset_t all;
+  sigfillset(&all);
+  pthread_attr_setsigmask_np(&attributes, &all);
+  scheduler::note_kernel_thread(+1);
+  c.started = true;
+  error = libc.pthread_create(&c.thread, &attributes, run_thread, &c);
+  if (error != 0) {
+    scheduler::note_kernel_thread(-1);
+    c.started = false;
+  }
+  pthread_attr_destroy(&attributes);
+  return error;
+}
+
+carrier* take_spare() {
+  {
+    lock_guard guard(spare_lock);
+    if (carrier* c = spare.pop_front()) {
+      c->taken = true;
+      return c;
+    }
+  }
+  carrier* c = make();
+  if (c == nullptr) return nullptr;
+  c->taken = true;
+  if (start_thread(*c) == 0) return c;
+  lock_guard guard(spare_lock);
+  retired.push_back(c);
+  return nullptr;
+}
+
+void give_back(carrier& c) {
+  lock_guard guard(spare_lock);
+  c.taken = false;
+  spare.push_front(&c);
+}
+
+void call(carrier& c) {
+  c.call.store(1, std::memory_order_release);
+  sys::futex_wake(&c.call, 1);
+}
+
+bool await_worker(carrier& c, const std::atomic<bool>& stopping) {
+  {
+    lock_guard guard(spare_lock);
+    // The monitor, which made it, may have taken it already, and may have given it back as well.
+    if (!c.taken && !c.tainted && !c.linked()) spare.push_front(&c);
+  }
+  // One that owns a worker has come because the scheduler ends.
+
+  for (;;) {
+    bool unneeded = (c.tainted && !c.stays) || stopping.load(std::memory_order_acquire);
+    timespec until = timespec_of(after(spare_life));
+    if (!unneeded)
+      unneeded = sys::futex_wait(&c.call, 0, c.stays ? nullptr : &until) == -ETIMEDOUT;
+    bool called = c.call.exchange(0, std::memory_order_acq_rel) != 0;
+    lock_guard guard(spare_lock);
+    if (c.taken && called && c.owned != nullptr) {
+      c.taken = false;
+      return true;
+    }
+    if (c.taken || !unneeded) continue;
+    if (c.linked()) list<carrier>::remove(&c);
+    retired.push_back(&c);
+    return false;
+  }
+}
+
+void call_all() {
+  lock_guard guard(spare_lock);
+  for (carrier* c = spare.front(); c != nullptr; c = spare.after(c)) call(*c);
+}
+
+void join_all() {
+  unsigned count = made.load(std::memory_order_acquire);
+  for (unsigned i = 0; i < count; ++i) {
+    join(table[i]);
+    sys::unmap(table[i].own_alternate_stack.ss_sp, alternate_stack_size);
+  }
+  sys::unmap(table, most * sizeof(carrier));
+  forget_all();
+}
+
+carrier* at(unsigned index) {
+  return index < made.load(std::memory_order_acquire) ? &table[index] : nullptr;
+}
+
+void forget_all() {
+  spare_lock.reset();
+  spare = {};
+  retired = {};
+  table = nullptr;
+  made = 0;
+}
+
+}  // namespace vervet::carriers

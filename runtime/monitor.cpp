@@ -1,0 +1,155 @@
+#include "runtime/monitor.h"
+
+#include <atomic>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+
+#include "runtime/carrier.h"
+#include "runtime/deadline.h"
+#include "runtime/hub.h"
+#include "runtime/idle.h"
+#include "runtime/perturb.h"
+#include "runtime/scheduler.h"
+#include "runtime/sys.h"
+#include "runtime/thread.h"
+#include "runtime/thread_state.h"
+
+namespace vervet::monitor {
+namespace {
+
+constexpr size_t stack_size = 128 * 1024;
+// How many ticks in a row it finds the poller covered before it sleeps until it is called: a program
+// whose carriers go to sleep and wake all the time does not call it each time.
+constexpr unsigned quiet_ticks_before_sleep = 2;
+
+enum : uint32_t { ticking = 0, asleep = 1, stopping = 2 };
+
+int64_t tick_length;
+std::atomic<uint32_t> state{ticking};
+std::atomic<uint64_t> hand_over_total{0};
+pthread_t thread;
+
+// What was seen of each worker, and since when.
+struct observation {
+  uint32_t turn;
+  deadline since;
+};
+observation seen[scheduler::max_workers];
+
+void hand_over(worker& w, uint32_t turn) {
+  carrier* from = w.owner.load(std::memory_order_relaxed);
+  carrier* heir = carriers::take_spare();
+  if (heir == nullptr) return;
+  if (take_over(w, *from, turn, *heir)) {
+    hand_over_total.fetch_add(1, std::memory_order_relaxed);
+    carriers::call(*heir);
+  } else {
+    carriers::give_back(*heir);
+  }
+}
+
+// The fiber that has the worker's carrier has had it since an earlier look, a tick ago or more.
+bool overstays(worker& w, observation& o, deadline time) {
+  uint32_t turn = w.turns.load(std::memory_order_acquire);
+  if (turn != o.turn || o.since == 0) {
+    o = {turn, time};
+    return false;
+  }
+  return time - o.since >= tick_length;
+}
+
+void look_at(worker& w, deadline time) {
+  observation& o = seen[w.index];
+  bool stuck = overstays(w, o, time) || perturb::chance(2);
+  if (!stuck) return;
+  carrier* c = w.owner.load(std::memory_order_acquire);
+  if (c->running.load(std::memory_order_acquire) == nullptr) return;
+  if (!scheduler::work_waits() && !perturb::chance(4)) return;
+  // An idle worker comes before another kernel thread.
+  if (idle::any())
+    idle::wake_one();
+  else
+    hand_over(w, o.turn);
+}
+
+void look_around() {
+  if (!idle::poller_covered()) {
+    if (idle::any()) {
+      // A burst that was expected to be short is not: somebody idle watches the poller meanwhile.
+      idle::wake_one();
+    } else {
+      hub::look();
+      hub::fire_timers();
+    }
+  }
+  deadline time = now();
+  for (unsigned i = 0; i < scheduler::worker_count(); ++i) look_at(scheduler::worker_at(i), time);
+}
+
+void sleep_until_uncovered() {
+  uint32_t expected = ticking;
+  if (!state.compare_exchange_strong(expected, asleep, std::memory_order_seq_cst)) return;
+  while (idle::poller_covered() && state.load(std::memory_order_acquire) == asleep)
+    sys::futex_wait(&state, asleep);
+  expected = asleep;
+  state.compare_exchange_strong(expected, ticking, std::memory_order_acq_rel);
+}
+
+void* run(void*) {
+  // Its own calls into libc, and an allocator's into us, must never park.
+  self_state.in_runtime = 1;
+  unsigned quiet_ticks = 0;
+  while (state.load(std::memory_order_acquire) != stopping) {
+    timespec until = timespec_of(after(tick_length));
+    sys::futex_wait(&state, ticking, &until);
+    if (idle::poller_covered() && !perturb::on()) {
+      if (++quiet_ticks < quiet_ticks_before_sleep) continue;
+      sleep_until_uncovered();
+    }
+    quiet_ticks = 0;
+    look_around();
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+int start(int64_t tick) {
+  tick_length = tick;
+  state = ticking;
+  pthread_attr_t attributes;
+  int error = pthread_attr_init(&attributes);
+  if (error != 0) return error;
+  sigset_t all;
+  sigfillset(&all);
+  pthread_attr_setsigmask_np(&attributes, &all);
+  pthread_attr_setstacksize(&attributes, stack_size);
+  error = libc.pthread_create(&thread, &attributes, run, nullptr);
+  if (error == 0) scheduler::note_kernel_thread(+1);
+  pthread_attr_destroy(&attributes);
+  return error;
+}
+
+void stop() {
+  state.store(stopping, std::memory_order_seq_cst);
+  sys::futex_wake(&state, 1);
+  libc.pthread_join(thread, nullptr);
+  scheduler::note_kernel_thread(-1);
+}
+
+void note_uncovered() {
+  if (state.load(std::memory_order_seq_cst) != asleep) return;
+  uint32_t expected = asleep;
+  if (state.compare_exchange_strong(expected, ticking, std::memory_order_seq_cst))
+    sys::futex_wake(&state, 1);
+}
+
+uint64_t hand_overs() { return hand_over_total.load(std::memory_order_relaxed); }
+
+void forget() {
+  state = ticking;
+  for (observation& o : seen) o = {};
+}
+
+}  // namespace vervet::monitor

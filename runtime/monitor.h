@@ -1,0 +1,32 @@
+// The monitor: one kernel thread that sees to it that no fiber waits for another one that computes, or
+// blocks in something that was not intercepted.
+//
+// While somebody sleeps in the poller there is nothing for it to see to: that carrier takes what
+// becomes ready. Otherwise it looks around every tick: it does what is due in the hub if the workers
+// are all busy, and hands the worker of a carrier that has been in one fiber's code for a tick, while
+// others could run, to another carrier.
+#pragma once
+
+#include <stdint.h>
+
+#include "runtime/door_export.h"
+
+namespace vervet::monitor {
+
+inline constexpr int64_t default_tick = 10'000'000;
+
+// Starts it, looking every `tick` nanoseconds. Returns 0 or an error number.
+int start(int64_t tick);
+// Ends it and waits for that.
+void stop();
+
+// Nobody sleeps in the poller any more: by each carrier that leaves it.
+void note_uncovered();
+
+// For --stats: how many workers changed hands.
+VERVET_DOOR uint64_t hand_overs();
+
+// In a forked child.
+void forget();
+
+}  // namespace vervet::monitor

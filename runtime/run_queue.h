@@ -1,0 +1,81 @@
+// Runnable fibers. Each worker has a run_queue; what is queued by whoever has no worker goes to the
+// scheduler's shared_queue.
+#pragma once
+
+#include <atomic>
+#include <stdint.h>
+
+#include "runtime/fiber.h"
+#include "runtime/list.h"
+#include "runtime/lock.h"
+
+namespace vervet {
+
+// A FIFO with one producer, the owner of the worker, and any number of consumers: it and thieves.
+// Unbounded: a ring that the producer replaces by a larger one. A consumer reads its slot first and
+// then claims it by moving `head_`: a slot is written again only after that, and a ring that was
+// replaced stays as it was (and mapped) until forget(), so that a slow consumer reads what was there.
+class run_queue {
+ public:
+  bool empty() const {
+    return tail_.load(std::memory_order_seq_cst) == head_.load(std::memory_order_seq_cst);
+  }
+  // The producer only. The tail's store is sequentially consistent: whoever goes to sleep announces
+  // that and then looks here; the producer stores here and then looks who sleeps.
+  void push(fiber& f);
+  // Any consumer. Null if it is empty; a consumer that loses against another tries again.
+  fiber* pop();
+  // Moves up to half of what is queued, `most` at most, to `thief`, whose producer the caller is.
+  // Returns one of them without queueing it; null if there was nothing.
+  fiber* steal_into(run_queue& thief);
+
+  // Frees the rings. REQUIRES: nobody uses the queue.
+  void forget();
+
+ private:
+  struct ring {
+    ring* replaced;  // the smaller one before it
+    uint64_t capacity;
+    std::atomic<fiber*> slots[];
+    std::atomic<fiber*>& at(uint64_t place) { return slots[place & (capacity - 1)]; }
+  };
+  ring* larger(ring* present, uint64_t head, uint64_t tail);
+
+  static constexpr uint64_t most_stolen = 128;
+
+  alignas(64) std::atomic<uint64_t> head_{0};
+  alignas(64) std::atomic<uint64_t> tail_{0};
+  std::atomic<ring*> ring_{nullptr};
+};
+
+// The queue behind a lock: for fibers readied by the monitor, by threads that are not ours, and by
+// carriers that have lost their worker.
+class shared_queue {
+ public:
+  bool empty() const { return count_.load(std::memory_order_seq_cst) == 0; }
+  void push(fiber& f) {
+    lock_guard guard(lock_);
+    fibers_.push(&f);
+    count_.fetch_add(1, std::memory_order_seq_cst);
+  }
+  fiber* pop() {
+    if (count_.load(std::memory_order_relaxed) == 0) return nullptr;
+    lock_guard guard(lock_);
+    fiber* f = fibers_.pop();
+    if (f != nullptr) count_.fetch_sub(1, std::memory_order_relaxed);
+    return f;
+  }
+  // In a forked child.
+  void forget() {
+    lock_.reset();
+    fibers_ = {};
+    count_ = 0;
+  }
+
+ private:
+  lock lock_;
+  fifo<fiber> fibers_;
+  std::atomic<uint64_t> count_{0};
+};
+
+}  // namespace vervet
