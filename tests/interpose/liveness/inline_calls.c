@@ -2,25 +2,16 @@
 // library function to replace.
 // oracle: timeout=20
 #include "../check.h"
+#include "inline_call.h"
 
 #include <linux/futex.h>
 
 static int ends[2], word, tickets;
 
-static long call(long number, long a, long b, long c, long d) {
-  long result;
-  register long fourth __asm__("r10") = d;
-  __asm__ volatile("syscall"
-                   : "=a"(result)
-                   : "a"(number), "D"(a), "S"(b), "d"(c), "r"(fourth)
-                   : "rcx", "r11", "memory");
-  return result;
-}
-
 static void* read_one(void* unused) {
   char byte = 0;
   (void)unused;
-  CHECK(call(SYS_read, ends[0], (long)&byte, 1, 0) == 1);
+  CHECK(inline_call(SYS_read, ends[0], (long)&byte, 1, 0) == 1);
   return (void*)(long)byte;
 }
 static void* write_later(void* unused) {
@@ -31,10 +22,10 @@ static void* write_later(void* unused) {
 static void* take_turns(void* argument) {
   for (int i = 0; i < 20; ++i) {
     for (int seen; (seen = __atomic_load_n(&word, __ATOMIC_SEQ_CST)) % 4 != (long)argument;)
-      call(SYS_futex, (long)&word, FUTEX_WAIT_PRIVATE, seen, 0);
+      inline_call(SYS_futex, (long)&word, FUTEX_WAIT_PRIVATE, seen, 0);
     ++tickets;
     __atomic_add_fetch(&word, 1, __ATOMIC_SEQ_CST);
-    call(SYS_futex, (long)&word, FUTEX_WAKE_PRIVATE, 100, 0);
+    inline_call(SYS_futex, (long)&word, FUTEX_WAKE_PRIVATE, 100, 0);
   }
   return NULL;
 }

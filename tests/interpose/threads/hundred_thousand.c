@@ -1,6 +1,6 @@
 // 100,000 threads with default attributes, all created before the first may end. Natively this
 // machine cannot: pthread_create says EAGAIN, and the program ends with status 3.
-// oracle: native-exit=3 timeout=180 threads-over-workers=2
+// oracle: native-exit=3 timeout=180 threads-over-workers=3
 // stdout: created 100000
 // stdout: slept 100000
 #include "../check.h"
