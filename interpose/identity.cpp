@@ -5,6 +5,7 @@
 #include "interpose/dormant.h"
 #include "interpose/io.h"
 #include "interpose/real.h"
+#include "interpose/wire.h"
 
 using namespace vervet;
 using namespace vervet::interpose;
@@ -21,19 +22,31 @@ fiber* fiber_of_id(pid_t id) {
                  : thread::by_id(static_cast<uint32_t>(id));
 }
 
-// What the process may use, in the first 64 CPUs.
+// What the process might use when this was first asked, in the first 64 CPUs. The kernel's answer for the
+// main thread changes once that confines itself.
 uint64_t allowed_cpus() {
+  static std::atomic<uint64_t> known{0};
+  uint64_t allowed = known.load(std::memory_order_relaxed);
+  if (allowed != 0) return allowed;
   uint64_t words[16] = {};
   sys::call(SYS_sched_getaffinity, sys::getpid(), sizeof words, sys::word(words));
+  known.store(words[0], std::memory_order_relaxed);
   return words[0];
 }
 
-// Fibers run where their carriers run: a wish is remembered so that it can be asked for, no more.
+// A thread that confines itself is wired to a kernel thread, which is confined. What is wished for
+// another, or is all that there is, is only remembered so that it can be asked for.
 int set_affinity(fiber& f, size_t size, const cpu_set_t* set) {
   uint64_t wanted = 0;
   __builtin_memcpy(&wanted, set, size < sizeof wanted ? size : sizeof wanted);
-  wanted &= allowed_cpus();
+  uint64_t allowed = allowed_cpus();
+  wanted &= allowed;
   if (wanted == 0) return EINVAL;
+  bool confines = wanted != allowed && thread::self() == &f;
+  if (confines) wire_caller();
+  if (confines || f.wired_to != nullptr)
+    sys::call(SYS_sched_setaffinity, f.wired_to != nullptr ? f.wired_to->kernel_tid : 0, sizeof wanted,
+              sys::word(&wanted));
   f.thread.affinity = wanted;
   return 0;
 }
@@ -136,6 +149,7 @@ EXPORT int prctl(int option, ...) noexcept {
     memcpy(reinterpret_cast<char*>(values[0]), thread::self()->thread.name, 16);
     return 0;
   }
+  if (wires(option)) wire_caller();
   return real().prctl(option, values[0], values[1], values[2], values[3]);
 }
 

@@ -23,6 +23,12 @@ long plain(const operation& op, const iovec* vector, size_t count) {
                    static_cast<long>(count));
 }
 
+// The same where it may wait for something after all.
+long plain_lasting(const operation& op, const iovec* vector, size_t count) {
+  return lasting_call(op.reads() ? SYS_readv : SYS_writev, op.fd, sys::word(vector),
+                      static_cast<long>(count));
+}
+
 long no_wait(const operation& op, const iovec* vector, size_t count) {
   constexpr long where_it_stands = -1;
   return sys::call(op.reads() ? SYS_preadv2 : SYS_pwritev2, op.fd, sys::word(vector),
@@ -31,7 +37,7 @@ long no_wait(const operation& op, const iovec* vector, size_t count) {
 
 long when_possible(operation& op, const iovec* vector, size_t count) {
   long result = attempt(op, [&]() -> long {
-    if (looks_possible(op)) return plain(op, vector, count);
+    if (looks_possible(op)) return plain_lasting(op, vector, count);
     // A descriptor that can never do it says so, where waiting would be for ever.
     long refusal = no_wait(op, vector, count);
     return refusal == -EOPNOTSUPP ? -EAGAIN : refusal;
@@ -45,7 +51,7 @@ long move_through_fifo(operation& op, const iovec* vector, size_t count) {
   long result = attempt(op, [&]() -> long {
     long moved = 0;
     if (with_nonblock(op.fd, op.d, moved, [&] { return plain(op, vector, count); })) return moved;
-    return looks_possible(op) ? plain(op, vector, count) : -EAGAIN;
+    return looks_possible(op) ? plain_lasting(op, vector, count) : -EAGAIN;
   });
   leave_rest(op);
   return result;
@@ -128,7 +134,8 @@ long read(int fd, void* buffer, size_t size) {
   start_call();
   descriptor* d = known(fd);
   // Reading nothing is answered at once, also by an empty socket.
-  if (!waits(d) || size == 0) return sys::read(fd, buffer, size);
+  if (!waits(d) || size == 0)
+    return lasting_call(SYS_read, fd, sys::word(buffer), static_cast<long>(size));
   if (is_socket(*d)) [[likely]] {
     operation op = reading(fd, *d);
     long moved = receive_bytes(op, buffer, size, 0, nullptr, nullptr);
@@ -146,7 +153,7 @@ long read(int fd, void* buffer, size_t size) {
 long write(int fd, const void* buffer, size_t size) {
   start_call();
   descriptor* d = known(fd);
-  if (!waits(d)) return sys::write(fd, buffer, size);
+  if (!waits(d)) return lasting_call(SYS_write, fd, sys::word(buffer), static_cast<long>(size));
   if (is_socket(*d)) [[likely]] {
     operation op = writing(fd, *d);
     long moved = send_bytes(op, buffer, size, 0, nullptr, 0);
@@ -167,7 +174,7 @@ long read_vector(int fd, const iovec* vector, int count) {
   bool plainly = !waits(d) || vector == nullptr || count <= 0 || count > most_pieces;
   size_t pieces = static_cast<size_t>(count);
   if (plainly || bytes_of(vector, pieces) == 0)
-    return sys::call(SYS_readv, fd, sys::word(vector), count);
+    return lasting_call(SYS_readv, fd, sys::word(vector), count);
   operation op = reading(fd, *d);
   if (!is_socket(*d)) return read_other(op, vector, pieces);
   msghdr message{};
@@ -184,7 +191,7 @@ long write_vector(int fd, const iovec* vector, int count) {
   start_call();
   descriptor* d = known(fd);
   bool plainly = !waits(d) || vector == nullptr || count <= 0 || count > most_pieces;
-  if (plainly) return sys::call(SYS_writev, fd, sys::word(vector), count);
+  if (plainly) return lasting_call(SYS_writev, fd, sys::word(vector), count);
   size_t pieces = static_cast<size_t>(count);
   operation op = writing(fd, *d);
   if (!is_socket(*d)) return write_other(op, vector, pieces);

@@ -87,7 +87,8 @@ long send_file(int out, int in, off_t* offset, size_t count) {
   auto call = [&](size_t size) {
     return sys::call(SYS_sendfile, out, in, sys::word(offset), static_cast<long>(size));
   };
-  if (!moves_with_waiting(out, d)) return call(count);
+  if (!moves_with_waiting(out, d))
+    return lasting_call(SYS_sendfile, out, in, sys::word(offset), static_cast<long>(count));
   if (d->shared.load(std::memory_order_relaxed))
     return offload(SYS_sendfile, out, in, sys::word(offset), static_cast<long>(count));
   operation op = writing(out, *d);
@@ -152,7 +153,7 @@ long open(int directory, const char* path, int flags, mode_t mode) {
     if (fd >= 0) adopt(static_cast<int>(fd), descriptor_kind::pipe, false);
     return fd;
   }
-  long fd = sys::call(SYS_openat, directory, sys::word(path), flags, mode);
+  long fd = lasting_call(SYS_openat, directory, sys::word(path), flags, mode);
   if (fd >= 0) adopt_unknown(static_cast<int>(fd));
   return fd;
 }

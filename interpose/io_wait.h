@@ -64,6 +64,13 @@ inline bool never_waits(int fd, const descriptor& d) {
 // timeout passed, or the description is non-blocking), EINTR, EBADF (closed meanwhile).
 long wait(operation& op);
 
+// A system call that nothing tells the end of in advance: on a file, or where poll() may be wrong.
+// No lock of ours may be held.
+inline long lasting_call(long number, long a = 0, long b = 0, long c = 0, long d = 0) {
+  program_scope outside;
+  return sys::call(number, a, b, c, d);
+}
+
 // Sleeps a little, longer each round, for what no event tells of. Results as wait().
 long back_off(operation& op);
 long back_off(unsigned& rounds, wait_for what, deadline until, bool restarts);

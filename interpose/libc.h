@@ -1,5 +1,5 @@
 // Every libc header whose functions we replace, and declarations of the exported names that no header
-// declares: fortified twins and double-underscore aliases.
+// declares: fortified twins, double-underscore aliases, liburing's.
 #pragma once
 
 #ifndef _GNU_SOURCE
@@ -26,7 +26,12 @@
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/fsuid.h>
+#include <sys/io.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/select.h>
 #include <sys/sendfile.h>
 #include <sys/signalfd.h>
@@ -58,5 +63,14 @@ sighandler_t __sysv_signal(int number, sighandler_t handler) noexcept;
 int __sigpause(int signal_or_mask, int is_signal);
 int __xpg_sigpause(int number);
 int __register_atfork(void (*before)(), void (*parent)(), void (*child)(), void* library);
+int capset(void* header, const void* data) noexcept;
+struct io_uring;
+struct io_uring_cqe;
+struct io_uring_params;
+int io_uring_queue_init(unsigned entries, struct io_uring* ring, unsigned flags);
+int io_uring_queue_init_params(unsigned entries, struct io_uring* ring,
+                               struct io_uring_params* params);
+int __io_uring_get_cqe(struct io_uring* ring, struct io_uring_cqe** found, unsigned submit,
+                       unsigned count, sigset_t* mask);
 void __longjmp_chk(struct __jmp_buf_tag* buffer, int value) noexcept __attribute__((noreturn));
 }

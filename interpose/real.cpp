@@ -34,4 +34,16 @@ const real_functions& bind_real() {
   return real_table;
 }
 
+void* late_symbol(const char* name) {
+  static constexpr const char* libraries[] = {"liburing.so.2", "liburing.so.1"};
+  for (const char* library : libraries) {
+    void* handle = dlopen(library, RTLD_LAZY | RTLD_NOLOAD);
+    if (handle == nullptr) continue;
+    void* found = dlsym(handle, name);
+    dlclose(handle);
+    if (found != nullptr) return found;
+  }
+  return nullptr;
+}
+
 }  // namespace vervet::interpose

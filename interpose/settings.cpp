@@ -98,7 +98,7 @@ settings read_environment() {
   }
   if (const char* text = getenv("VERVET_PERTURB")) {
     if (!parse_size(text, number)) refuse("VERVET_PERTURB", text, "expected a seed from 0 to 1G");
-    perturb::seed = number;
+    perturb::start(number);
   }
   return s;
 }

@@ -3,8 +3,11 @@
 #include "interpose/dormant.h"
 #include "interpose/futex.h"
 #include "interpose/real.h"
+#include "interpose/uring.h"
+#include "interpose/wire.h"
 #include "runtime/door.h"
 
+#include <linux/io_uring.h>
 #include <stdarg.h>
 
 namespace vervet::interpose {
@@ -82,6 +85,34 @@ long pselect_of(const arguments& x) {
                  x.pointer<fd_set>(x.d), x.pointer<const timespec>(x.e), asked.get());
 }
 
+// A wait for completions: submits first, parks until there is one, and leaves the counting of more
+// to the kernel.
+long enter_ring(const arguments& x) {
+  auto waits_for_ever = [&] {
+    constexpr long plain = IORING_ENTER_GETEVENTS;
+    return on_fiber() && x.c != 0 && x.d == plain && x.e == 0;
+  };
+  auto submitted = long{0};
+  if (waits_for_ever()) {
+    if (x.b != 0) {
+      submitted = sys::call(SYS_io_uring_enter, x.a, x.b, 0, 0, 0, 0);
+      if (submitted < x.b) return posix_result(submitted);
+    }
+    long waited = uring_wait(static_cast<int>(x.a));
+    if (waited == 0) waited = sys::call(SYS_io_uring_enter, x.a, 0, x.c, x.d, 0, 0);
+    return posix_result(sys::failed(waited) && submitted == 0 ? waited : submitted);
+  }
+  return posix_result(sys::call(SYS_io_uring_enter, x.a, x.b, x.c, x.d, x.e, x.f));
+}
+
+long set_up_ring(const arguments& x) {
+  uring_will_be_made(x.pointer<io_uring_params>(x.b));
+  long fd = sys::call(SYS_io_uring_setup, x.a, x.b);
+  runtime_scope scope;
+  if (!sys::failed(fd)) uring_made(static_cast<int>(fd));
+  return posix_result(fd);
+}
+
 // Waiting and transfer: each may park. True if `number` is one of them.
 bool waits(long number, const arguments& x, long& result) {
   int fd = static_cast<int>(x.a);
@@ -145,6 +176,7 @@ bool waits(long number, const arguments& x, long& result) {
     case SYS_wait4:
       result = wait4(fd, x.pointer<int>(x.b), static_cast<int>(x.c), x.pointer<rusage>(x.d));
       return true;
+    case SYS_io_uring_enter: result = enter_ring(x); return true;
     case SYS_sched_yield: result = sched_yield(); return true;
     default: return false;
   }
@@ -154,6 +186,7 @@ bool waits(long number, const arguments& x, long& result) {
 bool changes_descriptors(long number, const arguments& x, long& result) {
   int fd = static_cast<int>(x.a);
   switch (number) {
+    case SYS_io_uring_setup: result = set_up_ring(x); return true;
     case SYS_close: result = close(fd); return true;
     case SYS_close_range:
       result = close_range(static_cast<unsigned>(x.a), static_cast<unsigned>(x.b),
@@ -187,11 +220,48 @@ bool concerns_thread(long number, const arguments& x, long& result) {
       result = tgkill(getpid(), static_cast<pid_t>(x.a), static_cast<int>(x.b));
       return true;
     case SYS_rt_sigprocmask: result = mask_of(x); return true;
+    case SYS_sched_setaffinity:
+      result = sched_setaffinity(static_cast<pid_t>(x.a), static_cast<size_t>(x.b),
+                                 x.pointer<cpu_set_t>(x.c));
+      return true;
+    case SYS_sched_setscheduler:
+      result = sched_setscheduler(static_cast<pid_t>(x.a), static_cast<int>(x.b),
+                                  x.pointer<sched_param>(x.c));
+      return true;
+    case SYS_setpriority:
+      result = setpriority(static_cast<__priority_which_t>(x.a), static_cast<id_t>(x.b),
+                           static_cast<int>(x.c));
+      return true;
     case SYS_exit:
       // Ends a thread, never its carrier.
       if (!on_fiber()) return false;
       pthread_exit(nullptr);
     default: return false;
+  }
+}
+
+// State of the calling kernel thread: see wire.h.
+void wire_for(long number, const arguments& x) {
+  switch (number) {
+    case SYS_prctl:
+      if (wires(x.a)) wire_caller();
+      return;
+    case SYS_unshare:
+    case SYS_setns:
+    case SYS_ptrace:
+    case SYS_capset:
+    case SYS_personality:
+    case SYS_setfsuid:
+    case SYS_setfsgid:
+    case SYS_iopl:
+    case SYS_ioperm:
+    case SYS_arch_prctl:
+    case SYS_seccomp:
+    case SYS_landlock_restrict_self:
+    case SYS_set_mempolicy:
+    case SYS_ioprio_set:
+    case SYS_sched_setattr: return wire_caller();
+    default: return;
   }
 }
 
@@ -201,6 +271,7 @@ long dispatch(long number, const arguments& x) {
   if (!dormant() && (concerns_thread(number, x, result) || changes_descriptors(number, x, result) ||
                      waits(number, x, result)))
     return result;
+  if (on_fiber()) wire_for(number, x);
   return posix_result(sys::call(number, x.a, x.b, x.c, x.d, x.e, x.f));
 }
 

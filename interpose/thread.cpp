@@ -100,6 +100,9 @@ EXPORT int pthread_create(pthread_t* handle, const pthread_attr_t* attributes,
   }
   if (!on_fiber()) return real().pthread_create(handle, attributes, start, argument);
   runtime_scope scope;
+  // Who makes many should see the first of them run, as natively.
+  constexpr uint32_t cost_of_a_thread = 8;
+  scheduler::give_way(cost_of_a_thread);
   thread::options o;
   o.signal_mask = thread::self()->thread.signal_mask.load(std::memory_order_relaxed);
   read_attributes(attributes, o);

@@ -43,6 +43,7 @@ struct carrier : list_hook {
   int kernel_tid = 0;
   pthread_t thread{};                   // not for the first carrier of a preloaded program
   uint32_t tries = 0;                   // operations since the running fiber's turn began
+  deadline sleeps_until = never;        // while it sleeps idle
   deadline busy_since = 0;
   int64_t usual_burst = 0;              // how long it is busy between two idle times, on the high side
   uint64_t random = 0;
@@ -81,16 +82,21 @@ carrier* make();
 int start_thread(carrier& c);
 
 // A carrier without a worker for a worker that needs one: a spare one, or a new one. Null if none can
-// be started. What is not used after all goes back.
+// be started. Once it owns the worker it is employed; what is not used after all goes back.
 carrier* take_spare();
+void employ(carrier& c);
+// One that serves `f` alone, started by the caller's kernel thread. Null if it cannot be.
+carrier* make_wired(fiber& f);
 void give_back(carrier& c);
-// Wakes a carrier that was taken.
+// Wakes a carrier that sleeps on its call.
 void call(carrier& c);
 
 // By a carrier without a worker: sleeps until it has got one. False if it should end instead, because
 // nobody has needed it for a while (or `stopping` is set, which call_all() has it see).
 bool await_worker(carrier& c, const std::atomic<bool>& stopping);
 void call_all();
+// From now on none ends for want of work.
+VERVET_DOOR void keep_all();
 // Waits for the end of every kernel thread that was started, and forgets them.
 void join_all();
 

@@ -22,6 +22,7 @@ constexpr size_t alternate_stack_size = 32 * 1024;
 // How long a spare one is kept. Long enough for a program that needs one again and again.
 constexpr int64_t spare_life = 1'000'000'000;
 
+std::atomic<bool> kept{false};
 carrier* table;
 std::atomic<unsigned> made{0};
 
@@ -86,6 +87,7 @@ int reserve() {
 
 carrier* make() {
   if (carrier* c = take_retired()) return c;
+  lock_guard guard(spare_lock);
   unsigned index = made.load(std::memory_order_relaxed);
   if (index == most) return nullptr;
   auto* c = new (&table[index]) carrier;
@@ -131,6 +133,16 @@ carrier* take_spare() {
   return nullptr;
 }
 
+carrier* make_wired(fiber& f) {
+  carrier* c = make();
+  if (c == nullptr) return nullptr;
+  c->wired = &f;
+  if (start_thread(*c) == 0) return c;
+  lock_guard guard(spare_lock);
+  retired.push_back(c);
+  return nullptr;
+}
+
 void give_back(carrier& c) {
   lock_guard guard(spare_lock);
   c.taken = false;
@@ -139,6 +151,15 @@ void give_back(carrier& c) {
 
 void call(carrier& c) {
   c.call.store(1, std::memory_order_release);
+  sys::futex_wake(&c.call, 1);
+}
+
+void employ(carrier& c) {
+  {
+    lock_guard guard(spare_lock);
+    c.taken = false;
+    c.call.store(1, std::memory_order_release);
+  }
   sys::futex_wake(&c.call, 1);
 }
 
@@ -153,20 +174,20 @@ bool await_worker(carrier& c, const std::atomic<bool>& stopping) {
   for (;;) {
     bool unneeded = (c.tainted && !c.stays) || stopping.load(std::memory_order_acquire);
     timespec until = timespec_of(after(spare_life));
+    bool stays = c.stays || kept.load(std::memory_order_relaxed);
     if (!unneeded)
-      unneeded = sys::futex_wait(&c.call, 0, c.stays ? nullptr : &until) == -ETIMEDOUT;
-    bool called = c.call.exchange(0, std::memory_order_acq_rel) != 0;
+      unneeded = sys::futex_wait(&c.call, 0, stays ? nullptr : &until) == -ETIMEDOUT && !stays;
     lock_guard guard(spare_lock);
-    if (c.taken && called && c.owned != nullptr) {
-      c.taken = false;
-      return true;
-    }
+    bool called = c.call.exchange(0, std::memory_order_acq_rel) != 0;
+    if (called && c.owned != nullptr && !stopping.load(std::memory_order_relaxed)) return true;
     if (c.taken || !unneeded) continue;
     if (c.linked()) list<carrier>::remove(&c);
     retired.push_back(&c);
     return false;
   }
 }
+
+void keep_all() { kept.store(true, std::memory_order_relaxed); }
 
 void call_all() {
   lock_guard guard(spare_lock);
@@ -193,6 +214,7 @@ void forget_all() {
   retired = {};
   table = nullptr;
   made = 0;
+  kept = false;
 }
 
 }  // namespace vervet::carriers

@@ -25,6 +25,8 @@ void fork_prepare() {
 
 void fork_parent() {
   if (!scheduler::running()) return;
+  // A child that asked to die with its parent means the kernel thread that forked.
+  if (fiber* parent = self_state.host) parent->on->stays = true;
   descriptors_forked();
   signals_after_fork();
   runtime_scope::leave();

@@ -1,5 +1,7 @@
 #include "runtime/idle.h"
 
+#include <errno.h>
+
 #include "runtime/carrier.h"
 #include "runtime/hub.h"
 #include "runtime/lock.h"
@@ -17,29 +19,35 @@ namespace {
 // another one costs some microseconds on both sides.
 constexpr int64_t long_burst = 50'000;
 
-// Until when the sleeper in the poller sleeps: nobody there is earlier than every deadline.
+// Until when no sleeper covers the timers: earlier than every deadline.
 constexpr deadline nobody = INT64_MIN;
 
 lock idle_lock;
-carrier* in_poller;
+std::atomic<carrier*> in_poller{nullptr};
 list<carrier> on_call;
+// The earliest time at which a sleeper wakes by itself, never if there is none that does; `nobody`
+// while nobody sleeps.
 std::atomic<deadline> covered_until{nobody};
 std::atomic<bool> waking{false};
 
-void sleep_in_poller() {
-  deadline until = hub::earliest();
-  covered_until.store(until, std::memory_order_seq_cst);
-  // Published first, looked at again second: who arms an earlier timer now sees us.
-  deadline earliest = hub::earliest();
-  if (earliest < until) until = earliest;
-  if (scheduler::work_waits()) until = at_once;
-  hub::poll(until);
-  covered_until.store(nobody, std::memory_order_relaxed);
+// REQUIRES: idle_lock.
+void note_covered() {
+  carrier* polling = in_poller.load(std::memory_order_relaxed);
+  deadline least = polling != nullptr ? polling->sleeps_until : nobody;
+  for (carrier* c = on_call.front(); c != nullptr; c = on_call.after(c))
+    if (least == nobody || c->sleeps_until < least) least = c->sleeps_until;
+  covered_until.store(least, std::memory_order_seq_cst);
 }
 
-void sleep_on_call(carrier& c) {
+void sleep_in_poller(deadline until) {
+  if (scheduler::work_waits()) until = at_once;
+  hub::poll(until);
+}
+
+void sleep_on_call(carrier& c, deadline until) {
+  timespec at = timespec_of(until);
   while (!scheduler::work_waits() && c.call.load(std::memory_order_acquire) == 0)
-    sys::futex_wait(&c.call, 0);
+    if (sys::futex_wait(&c.call, 0, until == never ? nullptr : &at) == -ETIMEDOUT) return;
 }
 
 void note_burst(carrier& c) {
@@ -53,27 +61,35 @@ void note_burst(carrier& c) {
 
 void sleep(carrier& c) {
   note_burst(c);
+  deadline until = hub::earliest();
   bool polls;
   {
     lock_guard guard(idle_lock);
-    polls = in_poller == nullptr;
+    polls = in_poller.load(std::memory_order_relaxed) == nullptr;
     if (polls)
-      in_poller = &c;
+      in_poller.store(&c, std::memory_order_seq_cst);
     else
       on_call.push_front(&c);
+    // A timer that another sleeper covers wakes that one alone.
+    bool covered = until >= covered_until.load(std::memory_order_relaxed) &&
+                   covered_until.load(std::memory_order_relaxed) != nobody;
+    if (!polls && covered) until = never;
+    c.sleeps_until = until;
+    note_covered();
     sleepers.fetch_add(1, std::memory_order_seq_cst);
   }
-  cover_timers();
+  // Published first, looked at again second: who arms an earlier timer sees us, or we see it.
+  if (hub::earliest() < covered_until.load(std::memory_order_seq_cst)) until = at_once;
   if (polls)
-    sleep_in_poller();
-  else
-    sleep_on_call(c);
+    sleep_in_poller(until);
+  else if (until != at_once)
+    sleep_on_call(c, until);
   c.busy_since = now();
   bool called, others;
   {
     lock_guard guard(idle_lock);
     called = c.called;
-    if (polls) in_poller = nullptr;
+    if (polls) in_poller.store(nullptr, std::memory_order_seq_cst);
     if (!called) {
       sleepers.fetch_sub(1, std::memory_order_relaxed);
       if (!polls) list<carrier>::remove(&c);
@@ -81,6 +97,7 @@ void sleep(carrier& c) {
     c.called = false;
     c.call.store(0, std::memory_order_relaxed);
     others = !on_call.empty();
+    note_covered();
   }
   if (called) waking.store(false, std::memory_order_seq_cst);
   if (!polls) return;
@@ -97,8 +114,9 @@ void wake_one() {
   {
     lock_guard guard(idle_lock);
     chosen = on_call.pop_front();
-    if (chosen == nullptr && in_poller != nullptr && !in_poller->called) {
-      chosen = in_poller;
+    carrier* polling = in_poller.load(std::memory_order_relaxed);
+    if (chosen == nullptr && polling != nullptr && !polling->called) {
+      chosen = polling;
       polls = true;
     }
     if (chosen == nullptr) {
@@ -115,6 +133,8 @@ void wake_one() {
 }
 
 void cover_timers() {
+  // Otherwise those who are awake see to it, or the monitor.
+  if (!poller_covered()) return;
   deadline until = covered_until.load(std::memory_order_seq_cst);
   deadline earliest = hub::earliest();
   // Whoever lowers it interrupts, so that several timers make for one interruption.
@@ -125,9 +145,7 @@ void cover_timers() {
     }
 }
 
-bool poller_covered() {
-  return covered_until.load(std::memory_order_seq_cst) != nobody;
-}
+bool poller_covered() { return in_poller.load(std::memory_order_seq_cst) != nullptr; }
 
 void pass_on_interrupt() {
   if (poller_covered()) hub::get_poller().interrupt();

@@ -26,10 +26,10 @@ void sleep(carrier& c);
 // There is work that nobody awake may come to soon: calls a sleeper, unless one is under way.
 void wake_one();
 
-// After a timer was armed: whoever sleeps in the poller must wake for it.
+// After timers were armed: if no sleeper wakes in time for them, one must look again.
 void cover_timers();
 
-// Somebody sleeps in the poller.
+// A carrier sleeps in the poller, or is about to return from there.
 bool poller_covered();
 
 // A look into the poller by someone else has met the wake-up that was meant for its sleeper.

@@ -1,9 +1,12 @@
 #include "runtime/monitor.h"
 
 #include <atomic>
+#include <charconv>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <string.h>
 
 #include "runtime/carrier.h"
 #include "runtime/deadline.h"
@@ -19,13 +22,16 @@ namespace vervet::monitor {
 namespace {
 
 constexpr size_t stack_size = 128 * 1024;
-// How many ticks in a row it finds the poller covered before it sleeps until it is called: a program
+// How many looks in a row it finds the poller covered before it sleeps until it is called: a program
 // whose carriers go to sleep and wake all the time does not call it each time.
-constexpr unsigned quiet_ticks_before_sleep = 2;
+constexpr unsigned quiet_looks_before_sleep = 4;
 
 enum : uint32_t { ticking = 0, asleep = 1, stopping = 2 };
 
+constexpr int64_t looks_in_a_tick = 4;
+
 int64_t tick_length;
+int64_t look_interval;
 std::atomic<uint32_t> state{ticking};
 std::atomic<uint64_t> hand_over_total{0};
 pthread_t thread;
@@ -43,34 +49,49 @@ void hand_over(worker& w, uint32_t turn) {
   if (heir == nullptr) return;
   if (take_over(w, *from, turn, *heir)) {
     hand_over_total.fetch_add(1, std::memory_order_relaxed);
-    carriers::call(*heir);
+    carriers::employ(*heir);
   } else {
     carriers::give_back(*heir);
   }
 }
 
-// The fiber that has the worker's carrier has had it since an earlier look, a tick ago or more.
-bool overstays(worker& w, observation& o, deadline time) {
+// Asleep in the kernel, in a call that is not ours: there is no use in waiting for the tick to pass.
+bool is_blocked(const carrier& c) {
+  char path[64] = "/proc/self/task/";
+  char* end = path + strlen(path);
+  end = std::to_chars(end, path + sizeof path - 8, c.kernel_tid).ptr;
+  strcpy(end, "/stat");
+  long fd = sys::call(SYS_openat, AT_FDCWD, sys::word(path), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  char text[128];
+  long size = sys::read(static_cast<int>(fd), text, sizeof text - 1);
+  sys::close(static_cast<int>(fd));
+  text[size > 0 ? size : 0] = '\0';
+  // The state follows the name, which is in parentheses and may contain some.
+  const char* state = strrchr(text, ')');
+  return state != nullptr && state[1] == ' ' && (state[2] == 'S' || state[2] == 'D');
+}
+
+// Since when the worker has been in its present turn, as far as was seen.
+deadline turn_seen_since(worker& w, deadline time) {
+  observation& o = seen[w.index];
   uint32_t turn = w.turns.load(std::memory_order_acquire);
-  if (turn != o.turn || o.since == 0) {
-    o = {turn, time};
-    return false;
-  }
-  return time - o.since >= tick_length;
+  if (turn != o.turn || o.since == 0) o = {turn, time};
+  return o.since;
 }
 
 void look_at(worker& w, deadline time) {
-  observation& o = seen[w.index];
-  bool stuck = overstays(w, o, time) || perturb::chance(2);
-  if (!stuck) return;
+  int64_t stayed = time - turn_seen_since(w, time);
+  bool forced = perturb::chance(4);
+  if (stayed < look_interval && !forced) return;
   carrier* c = w.owner.load(std::memory_order_acquire);
   if (c->running.load(std::memory_order_acquire) == nullptr) return;
-  if (!scheduler::work_waits() && !perturb::chance(4)) return;
+  if (!scheduler::work_waits() && !forced) return;
   // An idle worker comes before another kernel thread.
   if (idle::any())
     idle::wake_one();
-  else
-    hand_over(w, o.turn);
+  else if (stayed >= tick_length || forced || is_blocked(*c))
+    hand_over(w, seen[w.index].turn);
 }
 
 void look_around() {
@@ -99,15 +120,15 @@ void sleep_until_uncovered() {
 void* run(void*) {
   // Its own calls into libc, and an allocator's into us, must never park.
   self_state.in_runtime = 1;
-  unsigned quiet_ticks = 0;
+  unsigned quiet_looks = 0;
   while (state.load(std::memory_order_acquire) != stopping) {
-    timespec until = timespec_of(after(tick_length));
+    timespec until = timespec_of(after(look_interval));
     sys::futex_wait(&state, ticking, &until);
     if (idle::poller_covered() && !perturb::on()) {
-      if (++quiet_ticks < quiet_ticks_before_sleep) continue;
+      if (++quiet_looks < quiet_looks_before_sleep) continue;
       sleep_until_uncovered();
     }
-    quiet_ticks = 0;
+    quiet_looks = 0;
     look_around();
   }
   return nullptr;
@@ -117,6 +138,7 @@ void* run(void*) {
 
 int start(int64_t tick) {
   tick_length = tick;
+  look_interval = tick / looks_in_a_tick;
   state = ticking;
   pthread_attr_t attributes;
   int error = pthread_attr_init(&attributes);

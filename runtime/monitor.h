@@ -2,9 +2,9 @@
 // blocks in something that was not intercepted.
 //
 // While somebody sleeps in the poller there is nothing for it to see to: that carrier takes what
-// becomes ready. Otherwise it looks around every tick: it does what is due in the hub if the workers
-// are all busy, and hands the worker of a carrier that has been in one fiber's code for a tick, while
-// others could run, to another carrier.
+// becomes ready. Otherwise it looks around a few times in a tick: it does what is due in the hub if the
+// workers are all busy, and hands the worker of a carrier that has been in one fiber's code for a
+// tick, or is found asleep in the kernel there, to another carrier if another fiber could run.
 #pragma once
 
 #include <stdint.h>

@@ -33,6 +33,12 @@ uint32_t next() {
 
 }  // namespace
 
+void start(uint64_t with_seed) {
+  seed = with_seed;
+  // As if something were always deferred: what runs then draws for a yield.
+  if (seed != 0) deferred_work.fetch_add(1, std::memory_order_relaxed);
+}
+
 bool draw(uint32_t odds) { return next() % odds == 0; }
 
 void dawdle_now() {

@@ -18,6 +18,8 @@ namespace perturb {
 
 VERVET_DOOR extern uint64_t seed;  // 0: off
 inline bool on() { return seed != 0; }
+// Before the runtime wakes. From then on each way out of the runtime is a point where a fiber may yield.
+VERVET_DOOR void start(uint64_t with_seed);
 
 // True once in `odds` times, on average; never while off.
 VERVET_DOOR bool draw(uint32_t odds);

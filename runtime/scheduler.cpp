@@ -159,6 +159,8 @@ void leave(fiber& self, commit_function commit, void* argument) {
       return;
     }
     c.poll_due = look_around;
+  } else {
+    idle::cover_timers();
   }
   c.running.store(nullptr, std::memory_order_relaxed);
   context_switch(self.flow, c.home, commit, argument);
@@ -186,9 +188,9 @@ void yield() {
   leave(*f, commit_requeue, f);
 }
 
-void give_way() {
+void give_way(uint32_t cost) {
   fiber* f = self_state.host;
-  if (f == nullptr || ++f->on->tries < tries_in_a_turn) [[likely]]
+  if (f == nullptr || (f->on->tries += cost) < tries_in_a_turn) [[likely]]
     return;
   carrier& c = *f->on;
   c.tries = 0;

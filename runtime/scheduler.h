@@ -43,15 +43,19 @@ void kick();
 VERVET_DOOR void yield();
 
 // Called by each operation that a fiber tries: one whose operations never make it wait goes to the end of
-// the queue every so often, as the kernel's scheduler would see to.
-VERVET_DOOR void give_way();
+// the queue every so often, as the kernel's scheduler would see to. `cost` is 1 for a system call.
+VERVET_DOOR void give_way(uint32_t cost = 1);
 
 // Leaves the running fiber `self`; commit(argument) runs once its context is saved.
 void leave(fiber& self, commit_function commit, void* argument);
 
-// The running full fiber keeps its carrier from now on, for it took on state that the kernel has per
-// thread; its worker goes to another carrier. No effect if it is wired. Inside a runtime_scope.
-VERVET_DOOR void wire(fiber& self);
+// The running full fiber gets a kernel thread of its own from now on, for it is about to take on state that
+// the kernel has per thread. No effect if it has one. False if none can be made. Inside a
+// runtime_scope.
+VERVET_DOOR bool wire(fiber& self);
+
+// The same for one that was not started yet: the new kernel thread inherits from the caller's.
+bool wire_to_fresh(fiber& f);
 
 // The running fiber ends: a carrier that it was wired to ends with it.
 void unwire(fiber& self);

@@ -104,18 +104,36 @@ int stop() {
 
 bool ends_with_last_fiber() { return adopted_main; }
 
-void wire(fiber& self) {
-  if (self.wired_to != nullptr) return;
-  carrier& c = *self.on;
+bool wire_to_fresh(fiber& f) {
+  f.wired_to = carriers::make_wired(f);
+  return f.wired_to != nullptr;
+}
+
+namespace {
+
+// The main fiber, on the process's first kernel thread, belongs there: its worker goes elsewhere.
+bool wire_here(fiber& main, carrier& c) {
   if (owns_worker(c)) {
     carrier* heir = carriers::take_spare();
-    // Without another kernel thread its worker stays: it is not wired, but nothing else stops.
-    if (heir == nullptr) return;
+    if (heir == nullptr) return false;
     leave_worker_to(c, *heir);
-    carriers::call(*heir);
+    carriers::employ(*heir);
   }
-  c.wired = &self;
-  self.wired_to = &c;
+  c.wired = &main;
+  main.wired_to = &c;
+  return true;
+}
+
+}  // namespace
+
+bool wire(fiber& self) {
+  if (self.wired_to != nullptr) return true;
+  carrier& c = *self.on;
+  if (self.thread.is_main && c.kernel_tid == sys::getpid()) return wire_here(self, c);
+  if (!wire_to_fresh(self)) return false;
+  // It is readied for the carrier that is its own from now on.
+  leave(self, [](void* f) { enqueue(*static_cast<fiber*>(f)); }, &self);
+  return true;
 }
 
 void unwire(fiber& self) {

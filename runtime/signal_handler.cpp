@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "runtime/cancel.h"
+#include "runtime/perturb.h"
+#include "runtime/scheduler.h"
 #include "runtime/signal_internal.h"
 #include "runtime/thread_state.h"
 
@@ -234,6 +236,7 @@ void run_deferred() {
     self_state.in_runtime = 0;
     __asm__ volatile("" ::: "memory");
   }
+  if (perturb::chance(32) && self_state.current == self) scheduler::yield();
 }
 
 interruption handle_interruption(bool at_cancellation_point) {

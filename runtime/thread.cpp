@@ -194,6 +194,8 @@ int create(pthread_t* handle, const options& o, void* (*start)(void*), void* arg
   register_alive(*f);
   fiber_mask_started(*f);
   *handle = handle_of(*f);
+  if (fiber* creator = self(); creator != nullptr && creator->wired_to != nullptr)
+    scheduler::wire_to_fresh(*f);
   f->life.store(fiber_life::alive, std::memory_order_release);
   scheduler::enqueue(*f);
   return 0;

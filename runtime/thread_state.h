@@ -58,4 +58,26 @@ class runtime_scope {
   }
 };
 
+// The reverse, for a system call of the program's that may last: it is made outside of the runtime, so that
+// signals find the fiber in the program's code and its worker may go to another carrier.
+class program_scope {
+ public:
+  program_scope() : depth_(self_state.in_runtime) {
+    __asm__ volatile("" ::: "memory");
+    self_state.in_runtime = 0;
+    __asm__ volatile("" ::: "memory");
+    if (deferred_work.load(std::memory_order_relaxed) != 0) [[unlikely]]
+      run_deferred();
+  }
+  ~program_scope() {
+    self_state.in_runtime = depth_;
+    __asm__ volatile("" ::: "memory");
+  }
+  program_scope(const program_scope&) = delete;
+  program_scope& operator=(const program_scope&) = delete;
+
+ private:
+  uint32_t depth_;
+};
+
 }  // namespace vervet
