@@ -9,12 +9,12 @@ EXPORT int fsync(int fd) {
   if (!on_fiber()) return real().fsync(fd);
   runtime_scope scope;
   cancellation_point();
-  return static_cast<int>(result_of(offload(SYS_fsync, fd)));
+  return static_cast<int>(result_of(offload_brief(SYS_fsync, fd)));
 }
 
 EXPORT int fdatasync(int fd) {
   if (!on_fiber()) return real().fdatasync(fd);
   runtime_scope scope;
   cancellation_point();
-  return static_cast<int>(result_of(offload(SYS_fdatasync, fd)));
+  return static_cast<int>(result_of(offload_brief(SYS_fdatasync, fd)));
 }

@@ -45,6 +45,7 @@ void* run_thread(void* argument) {
   auto& c = *static_cast<carrier*>(argument);
   c.home.identity = fs_base::get();
   c.kernel_tid = static_cast<int>(sys::gettid());
+  sys::name_thread("vervet-carrier");
   carrier_signals_start(c);
   scheduler::serve(c);
   scheduler::note_kernel_thread(-1);

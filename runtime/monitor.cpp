@@ -36,10 +36,11 @@ std::atomic<uint32_t> state{ticking};
 std::atomic<uint64_t> hand_over_total{0};
 pthread_t thread;
 
-// What was seen of each worker, and since when.
+// What was seen of each worker: its turn, since when, and the CPU time that its carrier had used then.
 struct observation {
   uint32_t turn;
   deadline since;
+  int64_t cpu_time;
 };
 observation seen[scheduler::max_workers];
 
@@ -55,42 +56,66 @@ void hand_over(worker& w, uint32_t turn) {
   }
 }
 
-// Asleep in the kernel, in a call that is not ours: there is no use in waiting for the tick to pass.
-bool is_blocked(const carrier& c) {
+// What the kernel says of a carrier's thread: R, S, D, T…; 0 if it is gone.
+char state_of(const carrier& c) {
   char path[64] = "/proc/self/task/";
   char* end = path + strlen(path);
   end = std::to_chars(end, path + sizeof path - 8, c.kernel_tid).ptr;
   strcpy(end, "/stat");
   long fd = sys::call(SYS_openat, AT_FDCWD, sys::word(path), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return false;
+  if (fd < 0) return 0;
   char text[128];
   long size = sys::read(static_cast<int>(fd), text, sizeof text - 1);
   sys::close(static_cast<int>(fd));
   text[size > 0 ? size : 0] = '\0';
   // The state follows the name, which is in parentheses and may contain some.
-  const char* state = strrchr(text, ')');
-  return state != nullptr && state[1] == ' ' && (state[2] == 'S' || state[2] == 'D');
+  const char* name_end = strrchr(text, ')');
+  return name_end != nullptr && name_end[1] == ' ' ? name_end[2] : 0;
 }
 
-// Since when the worker has been in its present turn, as far as was seen.
-deadline turn_seen_since(worker& w, deadline time) {
+int64_t cpu_time_of(const carrier& c) {
+  constexpr unsigned of_a_thread = 6;  // the kernel's numbering of per-thread CPU clocks
+  timespec t{};
+  sys::call(SYS_clock_gettime, static_cast<long>(~static_cast<unsigned>(c.kernel_tid) << 3 | of_a_thread),
+            sys::word(&t));
+  return nanoseconds_of(t);
+}
+
+// Whether there is no use in waiting for the fiber that has had the carrier since `o`: it sleeps in the
+// kernel, in a call that is not ours, or it has computed for a tick. One that the kernel did not let
+// compute gets more patience: what delays it would delay another carrier as well.
+bool is_stuck(const carrier& c, const observation& o, int64_t stayed) {
+  constexpr int64_t patience_in_ticks = 5;
+  switch (state_of(c)) {
+    case 'S':
+    case 'D': return true;
+    case 'R':
+      if (stayed < tick_length) return false;
+      return cpu_time_of(c) - o.cpu_time >= tick_length / 2 ||
+             stayed >= tick_length * patience_in_ticks;
+    default: return stayed >= tick_length;
+  }
+}
+
+// For how long the worker has been in its present turn, as far as was seen.
+int64_t time_in_turn(worker& w, const carrier& c, deadline time) {
   observation& o = seen[w.index];
   uint32_t turn = w.turns.load(std::memory_order_acquire);
-  if (turn != o.turn || o.since == 0) o = {turn, time};
-  return o.since;
+  if (turn != o.turn || o.since == 0) o = {turn, time, cpu_time_of(c)};
+  return time - o.since;
 }
 
 void look_at(worker& w, deadline time) {
-  int64_t stayed = time - turn_seen_since(w, time);
+  carrier* c = w.owner.load(std::memory_order_acquire);
+  int64_t stayed = time_in_turn(w, *c, time);
   bool forced = perturb::chance(4);
   if (stayed < look_interval && !forced) return;
-  carrier* c = w.owner.load(std::memory_order_acquire);
   if (c->running.load(std::memory_order_acquire) == nullptr) return;
   if (!scheduler::work_waits() && !forced) return;
   // An idle worker comes before another kernel thread.
   if (idle::any())
     idle::wake_one();
-  else if (stayed >= tick_length || forced || is_blocked(*c))
+  else if (forced || is_stuck(*c, seen[w.index], stayed))
     hand_over(w, seen[w.index].turn);
 }
 
@@ -120,6 +145,7 @@ void sleep_until_uncovered() {
 void* run(void*) {
   // Its own calls into libc, and an allocator's into us, must never park.
   self_state.in_runtime = 1;
+  sys::name_thread("vervet-monitor");
   unsigned quiet_looks = 0;
   while (state.load(std::memory_order_acquire) != stopping) {
     timespec until = timespec_of(after(look_interval));

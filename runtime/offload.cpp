@@ -26,6 +26,7 @@ struct job {
 };
 
 constexpr unsigned most_threads = 16;
+constexpr unsigned enough_for_brief = 1;
 constexpr int64_t idle_life = 5'000'000'000;
 constexpr size_t thread_stack_size = 256 * 1024;
 
@@ -62,6 +63,7 @@ job* take() {
 void* serve(void*) {
   // Its own calls into libc, and an allocator's into us, must never park.
   self_state.in_runtime = 1;
+  sys::name_thread("vervet-offload");
   while (job* next = take()) {
     const long* a = next->arguments;
     next->result = sys::call(next->number, a[0], a[1], a[2], a[3], a[4], a[5]);
@@ -95,11 +97,14 @@ bool start_thread() {
   return error == 0;
 }
 
-// Hands the job to the pool. False if there is no thread to run it and none can be started.
-bool submit(job& j) {
+// Hands the job to the pool. False if there is no thread to run it and none can be started, or all of
+// `enough` threads are busy and the caller would rather do without.
+bool submit(job& j, unsigned enough) {
   {
     lock_guard guard(pool_lock);
-    if (threads - busy > jobs_queued || threads == most_threads) {
+    bool idle = threads - busy > jobs_queued;
+    if (!idle && threads >= enough && enough != most_threads) return false;
+    if (idle || threads == most_threads) {
       jobs.push(&j);
       ++jobs_queued;
       tickets.fetch_add(1, std::memory_order_release);
@@ -120,10 +125,10 @@ bool submit(job& j) {
 
 }  // namespace
 
-long offload(long number, long a, long b, long c, long d, long e, long f) {
-  job j{number, {a, b, c, d, e, f}};
-  // Short of threads, blocking this carrier is the lesser evil.
-  if (!submit(j)) return sys::call(number, a, b, c, d, e, f);
+namespace {
+
+// Waits for the end of the job, which was submitted.
+long result_of(job& j) {
   auto unfinished = [&] { return !j.done.load(std::memory_order_acquire); };
   lot::request wait{.address = &j,
                     .what = wait_for::offload,
@@ -131,6 +136,23 @@ long offload(long number, long a, long b, long c, long d, long e, long f) {
                     .validate = unfinished};
   while (unfinished()) lot::park(wait);
   return j.result;
+}
+
+}  // namespace
+
+long offload(long number, long a, long b, long c, long d, long e, long f) {
+  job j{number, {a, b, c, d, e, f}};
+  if (submit(j, most_threads)) return result_of(j);
+  // Short of threads, blocking this carrier is the lesser evil.
+  program_scope outside;
+  return sys::call(number, a, b, c, d, e, f);
+}
+
+long offload_brief(long number, long a, long b, long c) {
+  job j{number, {a, b, c}};
+  if (submit(j, enough_for_brief)) return result_of(j);
+  program_scope outside;
+  return sys::call(number, a, b, c);
 }
 
 void offload_forget() {

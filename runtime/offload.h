@@ -13,6 +13,10 @@ namespace vervet {
 VERVET_DOOR long offload(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0,
                          long f = 0);
 
+// The same for a call that ends by itself, and mostly soon (fsync): it does without the pool if that is
+// busy already. A carrier that it then keeps for long is relieved by the monitor.
+VERVET_DOOR long offload_brief(long number, long a = 0, long b = 0, long c = 0);
+
 // In a forked child: the pool has no threads and nothing to do.
 VERVET_DOOR void offload_forget();
 

@@ -65,6 +65,12 @@ inline long close(int fd) { return call(SYS_close, fd); }
 inline long getpid() { return call(SYS_getpid); }
 inline long gettid() { return call(SYS_gettid); }
 
+// At most 15 characters: what `ps -L` and `top -H` show of the calling kernel thread.
+inline void name_thread(const char* name) {
+  constexpr int set_name = 15;  // PR_SET_NAME
+  call(SYS_prctl, set_name, word(name));
+}
+
 // Moves a descriptor of ours to a high number, out of the way of programs that count on the lowest ones.
 // Not higher than an fd_set reaches: the kernel's table grows to the highest number, fork copies it,
 // and select() reads as much of the program's sets as the table is long.
