@@ -19,11 +19,11 @@ long ended_or(const descriptor& d, int fd, long result) {
   return perhaps && (look(fd, POLLRDHUP) & POLLRDHUP) != 0 ? -EINVAL : result;
 }
 
-// Without O_NONBLOCK: another process may take the connection between our look and our accept, so
-// the wait that would follow is a pool thread's.
+// Without O_NONBLOCK: another process may take the connection between our look and our accept. Then
+// this carrier waits for the next one, and the monitor relieves it.
 long accept_on_shared(int fd, sockaddr* from, socklen_t* from_size, int flags) {
   if (look(fd, POLLIN) == 0) return -EAGAIN;
-  return offload(SYS_accept4, fd, sys::word(from), sys::word(from_size), flags);
+  return lasting_call(SYS_accept4, fd, sys::word(from), sys::word(from_size), flags);
 }
 
 long connect_now(int fd, const sockaddr* to, socklen_t to_size) {
