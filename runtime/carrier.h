@@ -44,8 +44,10 @@ struct carrier : list_hook {
   pthread_t thread{};                   // not for the first carrier of a preloaded program
   uint32_t tries = 0;                   // operations since the running fiber's turn began
   deadline sleeps_until = never;        // while it sleeps idle
-  deadline busy_since = 0;
+  deadline busy_since = 0;              // when it last stopped being idle, and its worker's turns then
+  uint32_t busy_since_turn = 0;
   int64_t usual_burst = 0;              // how long it is busy between two idle times, on the high side
+  int64_t usual_turn = 1'000'000;       // how long a fiber has it, on the high side
   uint64_t random = 0;
   counters count;
 

@@ -15,9 +15,9 @@ std::atomic<unsigned> sleepers{0};
 
 namespace {
 
-// A carrier that is usually busy for longer than this leaves nobody's poller uncovered meanwhile. Calling
-// another one costs some microseconds on both sides.
-constexpr int64_t long_burst = 50'000;
+// What is done sooner than this is not worth calling another carrier for: that costs some microseconds
+// on both sides, and a CPU that others may be using.
+constexpr int64_t worth_a_call = 50'000;
 
 // Until when no sleeper covers the timers: earlier than every deadline.
 constexpr deadline nobody = INT64_MIN;
@@ -50,11 +50,18 @@ void sleep_on_call(carrier& c, deadline until) {
     if (sys::futex_wait(&c.call, 0, until == never ? nullptr : &at) == -ETIMEDOUT) return;
 }
 
+// Rises at once, sinks slowly.
+void note(int64_t& usual, int64_t seen) {
+  int64_t blend = usual - (usual - seen) / 8;
+  usual = seen > blend ? seen : blend;
+}
+
 void note_burst(carrier& c) {
   if (c.busy_since == 0) return;
   int64_t burst = now() - c.busy_since;
-  int64_t blend = c.usual_burst - (c.usual_burst - burst) / 8;
-  c.usual_burst = burst > blend ? burst : blend;
+  uint32_t turns = c.owned->turns.load(std::memory_order_relaxed) - c.busy_since_turn;
+  note(c.usual_burst, burst);
+  if (turns != 0) note(c.usual_turn, burst / turns);
 }
 
 }  // namespace
@@ -85,6 +92,7 @@ void sleep(carrier& c) {
   else if (until != at_once)
     sleep_on_call(c, until);
   c.busy_since = now();
+  c.busy_since_turn = c.owned->turns.load(std::memory_order_relaxed);
   bool called, others;
   {
     lock_guard guard(idle_lock);
@@ -101,8 +109,12 @@ void sleep(carrier& c) {
   }
   if (called) waking.store(false, std::memory_order_seq_cst);
   if (!polls) return;
-  if (others && c.usual_burst > long_burst) wake_one();
+  if (others && c.usual_burst > worth_a_call) wake_one();
   monitor::note_uncovered();
+}
+
+bool worth_waking(const carrier& c) {
+  return static_cast<int64_t>(c.owned->queue.size()) * c.usual_turn > worth_a_call;
 }
 
 void wake_one() {

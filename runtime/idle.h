@@ -23,6 +23,10 @@ inline bool any() { return sleepers.load(std::memory_order_seq_cst) != 0; }
 // The caller, a carrier that found nothing to run, sleeps until there may be something.
 void sleep(carrier& c);
 
+// What is queued on the worker of `c`, which owns it, will take so long that another worker should help.
+// Should a fiber take longer than they usually do, the monitor sees to it.
+bool worth_waking(const carrier& c);
+
 // There is work that nobody awake may come to soon: calls a sleeper, unless one is under way.
 void wake_one();
 

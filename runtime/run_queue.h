@@ -17,8 +17,10 @@ namespace vervet {
 // replaced stays as it was (and mapped) until forget(), so that a slow consumer reads what was there.
 class run_queue {
  public:
-  bool empty() const {
-    return tail_.load(std::memory_order_seq_cst) == head_.load(std::memory_order_seq_cst);
+  bool empty() const { return size() == 0; }
+  uint64_t size() const {
+    uint64_t head = head_.load(std::memory_order_seq_cst);
+    return tail_.load(std::memory_order_seq_cst) - head;
   }
   // The producer only. The tail's store is sequentially consistent: whoever goes to sleep announces
   // that and then looks here; the producer stores here and then looks who sleeps.

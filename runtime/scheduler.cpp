@@ -26,15 +26,15 @@ constexpr uint32_t turns_between_polls = 64;
 constexpr uint32_t turns_between_shared_looks = 61;
 constexpr uint32_t tries_in_a_turn = 64;
 
-// The worker that the caller may queue to; null where it has none.
-worker* own_worker() {
+// The carrier that the caller is on, if that owns a worker, whose queue is the caller's to fill then.
+carrier* own_carrier() {
   carrier* c = self_state.home_of;
   if (c == nullptr) {
     fiber* f = self_state.host;
     if (f == nullptr || self_state.in_runtime == 0) return nullptr;
     c = f->on;
   }
-  return c != nullptr && owns_worker(*c) ? c->owned : nullptr;
+  return c != nullptr && owns_worker(*c) ? c : nullptr;
 }
 
 fiber* steal(worker& thief) {
@@ -57,10 +57,10 @@ fiber* take_own_or_shared(worker& w) {
 }
 
 // Before a carrier turns to a fiber: what it leaves undone must have someone awake to do it.
-inline void hand_on_what_is_owed(worker& w) {
+inline void hand_on_what_is_owed(const carrier& c) {
   if (!idle::any()) [[likely]]
     return;
-  if (!w.queue.empty() || !shared.empty()) idle::wake_one();
+  if (idle::worth_waking(c) || !shared.empty()) idle::wake_one();
   idle::cover_timers();
 }
 
@@ -74,7 +74,7 @@ inline void become(carrier& c, fiber& f) {
 void run(carrier& c, fiber& f) {
   if (c.owned != nullptr) {
     c.owned->next_turn();
-    hand_on_what_is_owed(*c.owned);
+    hand_on_what_is_owed(c);
   }
   become(c, f);
   context_switch(c.home, f.flow, nullptr, nullptr);
@@ -133,12 +133,13 @@ void enqueue(fiber& f) {
     carriers::call(*f.wired_to);
     return;
   }
-  if (worker* w = own_worker())
-    w->queue.push(f);
+  carrier* c = own_carrier();
+  if (c != nullptr)
+    c->owned->queue.push(f);
   else
     shared.push(f);
   // A carrier in its own loop looks at its queue next, and hands on what is left.
-  if (idle::any() && (self_state.home_of == nullptr || self_state.home_of->owned == nullptr))
+  if (idle::any() && (c == nullptr || (c != self_state.home_of && idle::worth_waking(*c))))
     idle::wake_one();
 }
 
@@ -153,7 +154,7 @@ void leave(fiber& self, commit_function commit, void* argument) {
     bool look_around = w.next_turn() % turns_between_polls == 0 || signals_caught();
     fiber* next = look_around ? nullptr : take_own_or_shared(w);
     if (next != nullptr) {
-      hand_on_what_is_owed(w);
+      hand_on_what_is_owed(c);
       become(c, *next);
       context_switch(self.flow, next->flow, commit, argument);
       return;
