@@ -24,6 +24,8 @@ void bind(Function& slot, const char* name) {
 const real_functions& bind_real() {
 #define FN(name) bind(real_table.name, #name);
 #define ALIAS(alias, name)
+// To look for what is not there makes dlsym() allocate, which an allocator beside us may not bear yet.
+#define LATE(name)
 #include "interpose/functions.def"
 #undef FN
 #undef ALIAS
@@ -35,6 +37,7 @@ const real_functions& bind_real() {
 }
 
 void* late_symbol(const char* name) {
+  if (void* found = dlsym(RTLD_NEXT, name)) return found;
   static constexpr const char* libraries[] = {"liburing.so.2", "liburing.so.1"};
   for (const char* library : libraries) {
     void* handle = dlopen(library, RTLD_LAZY | RTLD_NOLOAD);

@@ -26,13 +26,14 @@ inline const real_functions& real() {
   return bind_real();
 }
 
-// For a function of a library other than libc, which may have come by dlopen() after the binding, out
-// of RTLD_NEXT's sight. Null if it is not to be found.
+// What a LATE row stands for: the next library's, or one's that came by dlopen(), out of RTLD_NEXT's
+// sight. Null if it is not to be found.
 void* late_symbol(const char* name);
 
 template <typename Function>
-Function real_or_late(Function bound, const char* name) {
-  return bound != nullptr ? bound : reinterpret_cast<Function>(late_symbol(name));
+Function real_late(Function& bound, const char* name) {
+  if (bound == nullptr) bound = reinterpret_cast<Function>(late_symbol(name));
+  return bound;
 }
 
 }  // namespace vervet::interpose

@@ -87,14 +87,14 @@ using namespace vervet;
 using namespace vervet::interpose;
 
 EXPORT int io_uring_queue_init_params(unsigned entries, io_uring* ring, io_uring_params* params) {
-  auto* next = real_or_late(real().io_uring_queue_init_params, "io_uring_queue_init_params");
+  auto* next = real_late(real_table.io_uring_queue_init_params, "io_uring_queue_init_params");
   if (next == nullptr) return -ENOSYS;
   uring_will_be_made(params);
   return made(ring, next(entries, ring, params));
 }
 
 EXPORT int io_uring_queue_init(unsigned entries, io_uring* ring, unsigned flags) {
-  auto* next = real_or_late(real().io_uring_queue_init, "io_uring_queue_init");
+  auto* next = real_late(real_table.io_uring_queue_init, "io_uring_queue_init");
   if (next == nullptr) return -ENOSYS;
   io_uring_params asked{};
   asked.flags = flags;
@@ -105,7 +105,7 @@ EXPORT int io_uring_queue_init(unsigned entries, io_uring* ring, unsigned flags)
 // Behind all of liburing's waits without a timeout.
 EXPORT int __io_uring_get_cqe(io_uring* ring, io_uring_cqe** found, unsigned submit,
                               unsigned count, sigset_t* mask) {
-  auto* next = real_or_late(real().__io_uring_get_cqe, "__io_uring_get_cqe");
+  auto* next = real_late(real_table.__io_uring_get_cqe, "__io_uring_get_cqe");
   if (next == nullptr) return -ENOSYS;
   bool parks = on_fiber() && submit == 0 && count != 0 && mask == nullptr &&
                layout_known.load(std::memory_order_relaxed);

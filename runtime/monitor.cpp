@@ -36,16 +36,20 @@ std::atomic<uint32_t> state{ticking};
 std::atomic<uint64_t> hand_over_total{0};
 pthread_t thread;
 
-// What was seen of each worker: its turn, since when, and the CPU time that its carrier had used then.
+// What was seen of each worker: its turn, since when, the CPU time that its carrier had used then, and
+// had used at the last look.
 struct observation {
   uint32_t turn;
   deadline since;
-  int64_t cpu_time;
+  int64_t cpu_at_first;
+  int64_t cpu_at_last;
 };
 observation seen[scheduler::max_workers];
 
 void hand_over(worker& w, uint32_t turn) {
   carrier* from = w.owner.load(std::memory_order_relaxed);
+  // Another kernel thread is not made for a mere try.
+  if (!runs_program(w, *from, turn)) return;
   carrier* heir = carriers::take_spare();
   if (heir == nullptr) return;
   if (take_over(w, *from, turn, *heir)) {
@@ -81,18 +85,20 @@ int64_t cpu_time_of(const carrier& c) {
   return nanoseconds_of(t);
 }
 
-// Whether there is no use in waiting for the fiber that has had the carrier since `o`: it sleeps in the
-// kernel, in a call that is not ours, or it has computed for a tick. One that the kernel did not let
-// compute gets more patience: what delays it would delay another carrier as well.
-bool is_stuck(const carrier& c, const observation& o, int64_t stayed) {
+// Whether there is no use in waiting for the fiber that has had the carrier since `o`: it has slept in
+// the kernel since the last look, in a call that is not ours, or it has computed for a tick. One that
+// the kernel did not let compute gets more patience: what delays it would delay another carrier too.
+bool is_stuck(const carrier& c, observation& o, int64_t stayed) {
   constexpr int64_t patience_in_ticks = 5;
+  int64_t cpu = cpu_time_of(c);
+  bool idle_since_last = cpu == o.cpu_at_last;
+  o.cpu_at_last = cpu;
   switch (state_of(c)) {
     case 'S':
-    case 'D': return true;
+    case 'D': return idle_since_last;
     case 'R':
-      if (stayed < tick_length) return false;
-      return cpu_time_of(c) - o.cpu_time >= tick_length / 2 ||
-             stayed >= tick_length * patience_in_ticks;
+      return stayed >= tick_length && (cpu - o.cpu_at_first >= tick_length / 2 ||
+                                       stayed >= tick_length * patience_in_ticks);
     default: return stayed >= tick_length;
   }
 }
@@ -101,7 +107,10 @@ bool is_stuck(const carrier& c, const observation& o, int64_t stayed) {
 int64_t time_in_turn(worker& w, const carrier& c, deadline time) {
   observation& o = seen[w.index];
   uint32_t turn = w.turns.load(std::memory_order_acquire);
-  if (turn != o.turn || o.since == 0) o = {turn, time, cpu_time_of(c)};
+  if (turn != o.turn || o.since == 0) {
+    int64_t cpu = cpu_time_of(c);
+    o = {turn, time, cpu, cpu};
+  }
   return time - o.since;
 }
 

@@ -151,7 +151,8 @@ void leave(fiber& self, commit_function commit, void* argument) {
   ++c.count.switches;
   if (owns_worker(c)) [[likely]] {
     worker& w = *c.owned;
-    bool look_around = w.next_turn() % turns_between_polls == 0 || signals_caught();
+    bool look_around =
+        w.next_turn() % turns_between_polls == 0 || c.poll_due || signals_caught();
     fiber* next = look_around ? nullptr : take_own_or_shared(w);
     if (next != nullptr) {
       hand_on_what_is_owed(c);
@@ -197,7 +198,7 @@ void give_way(uint32_t cost) {
   c.tries = 0;
   if (self_state.current != f) return;  // a light fiber's turn is its host's
   // Through the scheduler loop, so that what is ready and due comes to the queue as well.
-  if (owns_worker(c)) c.owned->turns.store(turns_between_polls - 1, std::memory_order_relaxed);
+  c.poll_due = true;
   leave(*f, commit_requeue, f);
 }
 

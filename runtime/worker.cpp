@@ -66,20 +66,20 @@ void give_worker(worker& w, carrier& heir) {
   pass(w, w.epoch.load(std::memory_order_relaxed), heir);
 }
 
+bool runs_program(const worker& w, const carrier& from, uint32_t turn) {
+  lock_guard guard(inspection);
+  fiber* f = from.running.load(std::memory_order_acquire);
+  return f != nullptr && in_runtime_of(*f) == 0 &&
+         from.running.load(std::memory_order_acquire) == f &&
+         w.turns.load(std::memory_order_acquire) == turn;
+}
+
 bool take_over(worker& w, carrier& from, uint32_t turn, carrier& heir) {
   uint64_t owned = w.epoch.load(std::memory_order_acquire);
   if (owned % 2 != 0 || w.owner.load(std::memory_order_relaxed) != &from) return false;
   if (!w.epoch.compare_exchange_strong(owned, owned + 1, std::memory_order_seq_cst)) return false;
   barrier_on_every_cpu();
-  bool stuck;
-  {
-    lock_guard guard(inspection);
-    fiber* f = from.running.load(std::memory_order_acquire);
-    stuck = f != nullptr && in_runtime_of(*f) == 0 &&
-            from.running.load(std::memory_order_acquire) == f &&
-            w.turns.load(std::memory_order_acquire) == turn;
-  }
-  if (!stuck) {
+  if (!runs_program(w, from, turn)) {
     set_epoch(w, owned);
     return false;
   }

@@ -46,6 +46,10 @@ void ownership_start();
 // Gives `w`, which nobody owns, to `heir`, before either runs.
 void give_worker(worker& w, carrier& heir);
 
+// Whether `from`, which has `w`, is in the code of the fiber that it has been running since the turn
+// `turn`. Without a claim that is only a guess.
+bool runs_program(const worker& w, const carrier& from, uint32_t turn);
+
 // Makes `heir` the owner of `w` if `from` owns it and has been in the code of the fiber that it runs
 // since the turn `turn`. Only by the monitor. `heir` must own no worker, and learns of it by its call.
 bool take_over(worker& w, carrier& from, uint32_t turn, carrier& heir);
