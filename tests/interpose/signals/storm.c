@@ -7,6 +7,7 @@
 
 enum { pairs = 20, rounds = 300 };
 static __thread int me;
+static __thread pthread_t myself;
 static int confused, handled, sockets[pairs][2], counter;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_t all[2 * pairs];
@@ -14,7 +15,7 @@ static pthread_t all[2 * pairs];
 static void look(int number) {
   const int saved = errno;
   (void)number;
-  if (me > 0 && !pthread_equal(pthread_self(), all[me - 1]))
+  if (me > 0 && !pthread_equal(pthread_self(), myself))
     __atomic_add_fetch(&confused, 1, __ATOMIC_RELAXED);
   __atomic_add_fetch(&handled, 1, __ATOMIC_RELAXED);
   // A system call of its own, which fails.
@@ -25,6 +26,9 @@ static void look(int number) {
 static void* bounce(void* argument) {
   const int mine = (int)(long)argument, fd = sockets[mine / 2][mine % 2];
   int ball = 0;
+  // Not all[mine], which the creator may not have filled in yet.
+  myself = pthread_self();
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
   me = mine + 1;
   for (int i = 0; i < rounds; ++i) {
     if (mine % 2 == 0) CHECK(send(fd, &ball, sizeof ball, 0) == sizeof ball);
