@@ -22,9 +22,10 @@ namespace vervet::monitor {
 namespace {
 
 constexpr size_t stack_size = 128 * 1024;
-// How many looks in a row it finds the poller covered before it sleeps until it is called: a program
-// whose carriers go to sleep and wake all the time does not call it each time.
+// How many looks in a row it finds the poller covered before it sleeps until it is called: where carriers
+// go to sleep and wake all the time it is not called each time. Where they do so now and then, one.
 constexpr unsigned quiet_looks_before_sleep = 4;
+constexpr int64_t now_and_then = 50'000'000;
 
 enum : uint32_t { ticking = 0, asleep = 1, stopping = 2 };
 
@@ -156,13 +157,19 @@ void* run(void*) {
   self_state.in_runtime = 1;
   sys::name_thread("vervet-monitor");
   unsigned quiet_looks = 0;
+  bool slept_long = false;
   while (state.load(std::memory_order_acquire) != stopping) {
     timespec until = timespec_of(after(look_interval));
     sys::futex_wait(&state, ticking, &until);
     if (idle::poller_covered() && !perturb::on()) {
-      if (++quiet_looks < quiet_looks_before_sleep) continue;
+      if (++quiet_looks < quiet_looks_before_sleep && !slept_long) continue;
+      deadline before = now();
       sleep_until_uncovered();
+      slept_long = now() - before > now_and_then;
+      quiet_looks = 0;
+      continue;
     }
+    slept_long = false;
     quiet_looks = 0;
     look_around();
   }
