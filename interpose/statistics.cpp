@@ -22,7 +22,8 @@ void print_statistics() {
       static_cast<unsigned long>(thread::created()), thread::alive_most(),
       static_cast<unsigned long>(c.switches), scheduler::kernel_threads(),
       static_cast<unsigned long>(c.passthroughs));
-  say("stats: hand-overs %lu", static_cast<unsigned long>(monitor::hand_overs()));
+  say("stats: hand-overs %lu, preemptions %lu", static_cast<unsigned long>(monitor::hand_overs()),
+      static_cast<unsigned long>(monitor::preemptions()));
   for (unsigned i = 0; i < static_cast<unsigned>(wait_for::count_); ++i)
     if (c.parks[i] != 0)
       say("stats: parks %s %lu", park_names[i], static_cast<unsigned long>(c.parks[i]));

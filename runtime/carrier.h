@@ -37,6 +37,7 @@ struct carrier : list_hook {
   bool taken = false;                   // while it has no worker: it will get one
   bool started = false;                 // `thread` is to be joined
   bool poll_due = false;                // the next scheduling decision looks at the poller first
+  std::atomic<uint64_t> preempt_turn{0};  // the turn of `running` that the monitor wants to end, plus 1
   bool stays = false;                   // never retired: the main kernel thread, or it has forked
   bool tainted = false;                 // its kernel state is that of a wired fiber that has ended
   unsigned index = 0;
@@ -78,14 +79,18 @@ namespace carriers {
 
 // Reserves the table. Returns 0 or an error number.
 int reserve();
-// A free place in the table, with an alternate stack; null if there is none.
+// A free place in the table, with an alternate stack; null if there is none. make_first(): for a worker that
+// the scheduler begins with.
 carrier* make();
+carrier* make_first();
 // Starts the kernel thread of `c`. Returns 0 or an error number.
 int start_thread(carrier& c);
 
 // A carrier without a worker for a worker that needs one: a spare one, or a new one. Null if none can
 // be started. Once it owns the worker it is employed; what is not used after all goes back.
-carrier* take_spare();
+carrier* take_spare(bool may_make = true);
+// How many there are, but for those that serve a wired fiber.
+unsigned count();
 void employ(carrier& c);
 // One that serves `f` alone, started by the caller's kernel thread. Null if it cannot be.
 carrier* make_wired(fiber& f);

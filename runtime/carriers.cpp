@@ -25,6 +25,7 @@ constexpr int64_t spare_life = 1'000'000'000;
 std::atomic<bool> kept{false};
 carrier* table;
 std::atomic<unsigned> made{0};
+std::atomic<unsigned> live{0};  // those that may have a worker
 
 // Guards the two lists.
 lock spare_lock;
@@ -86,6 +87,12 @@ int reserve() {
   return 0;
 }
 
+carrier* make_first() {
+  carrier* c = make();
+  if (c != nullptr) live.fetch_add(1, std::memory_order_relaxed);
+  return c;
+}
+
 carrier* make() {
   if (carrier* c = take_retired()) return c;
   lock_guard guard(spare_lock);
@@ -117,7 +124,7 @@ int start_thread(carrier& c) {
   return error;
 }
 
-carrier* take_spare() {
+carrier* take_spare(bool may_make) {
   {
     lock_guard guard(spare_lock);
     if (carrier* c = spare.pop_front()) {
@@ -125,10 +132,12 @@ carrier* take_spare() {
       return c;
     }
   }
-  carrier* c = make();
+  carrier* c = may_make ? make() : nullptr;
   if (c == nullptr) return nullptr;
   c->taken = true;
+  live.fetch_add(1, std::memory_order_relaxed);
   if (start_thread(*c) == 0) return c;
+  live.fetch_sub(1, std::memory_order_relaxed);
   lock_guard guard(spare_lock);
   retired.push_back(c);
   return nullptr;
@@ -154,6 +163,8 @@ void call(carrier& c) {
   c.call.store(1, std::memory_order_release);
   sys::futex_wake(&c.call, 1);
 }
+
+unsigned count() { return live.load(std::memory_order_relaxed); }
 
 void employ(carrier& c) {
   {
@@ -183,6 +194,7 @@ bool await_worker(carrier& c, const std::atomic<bool>& stopping) {
     if (called && c.owned != nullptr && !stopping.load(std::memory_order_relaxed)) return true;
     if (c.taken || !unneeded) continue;
     if (c.linked()) list<carrier>::remove(&c);
+    if (!c.tainted) live.fetch_sub(1, std::memory_order_relaxed);
     retired.push_back(&c);
     return false;
   }
@@ -215,6 +227,7 @@ void forget_all() {
   retired = {};
   table = nullptr;
   made = 0;
+  live = 0;
   kept = false;
 }
 

@@ -68,6 +68,7 @@ void on_internal_signal(int number, siginfo_t* info, void* context) {
     case kernel_thread_request::look: return signals::look_in_frame(frame);
     case kernel_thread_request::cancel: return cancel::act_in_handler(frame_mask(frame));
     case kernel_thread_request::apply_call: return take_part();
+    case kernel_thread_request::preempt: return signals::preempt_in_frame(frame);
   }
 }
 

@@ -16,6 +16,7 @@ enum class kernel_thread_request : int {
   look = 2,        // signal.cpp: the fiber that computes here has been told of a signal
   cancel = 3,      // cancel.cpp: the fiber that computes here may be cancelled at any point
   apply_call = 4,  // below
+  preempt = 5,     // signal_handler.cpp: the fiber that computes here makes room for others
 };
 
 // Makes the handler look at `request` on the kernel thread `tid`. A system call that it interrupts

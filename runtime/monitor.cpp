@@ -12,6 +12,7 @@
 #include "runtime/deadline.h"
 #include "runtime/hub.h"
 #include "runtime/idle.h"
+#include "runtime/kernel_threads.h"
 #include "runtime/perturb.h"
 #include "runtime/scheduler.h"
 #include "runtime/sys.h"
@@ -35,6 +36,7 @@ int64_t tick_length;
 int64_t look_interval;
 std::atomic<uint32_t> state{ticking};
 std::atomic<uint64_t> hand_over_total{0};
+std::atomic<uint64_t> preemption_total{0};
 pthread_t thread;
 
 // What was seen of each worker: its turn, since when, the CPU time that its carrier had used then, and
@@ -44,21 +46,39 @@ struct observation {
   deadline since;
   int64_t cpu_at_first;
   int64_t cpu_at_last;
+  unsigned preemptions;  // asked for in this turn, and when last
+  deadline asked;
 };
 observation seen[scheduler::max_workers];
 
-void hand_over(worker& w, uint32_t turn) {
+// Gives the worker to a spare carrier, or to a new one if that may be made. False if it stays.
+bool hand_over(worker& w, uint32_t turn, bool may_make) {
   carrier* from = w.owner.load(std::memory_order_relaxed);
   // Another kernel thread is not made for a mere try.
-  if (!runs_program(w, *from, turn)) return;
-  carrier* heir = carriers::take_spare();
-  if (heir == nullptr) return;
-  if (take_over(w, *from, turn, *heir)) {
-    hand_over_total.fetch_add(1, std::memory_order_relaxed);
-    carriers::employ(*heir);
-  } else {
+  if (!runs_program(w, *from, turn)) return false;
+  carrier* heir = carriers::take_spare(may_make);
+  if (heir == nullptr) return false;
+  if (!take_over(w, *from, turn, *heir)) {
     carriers::give_back(*heir);
+    return false;
   }
+  hand_over_total.fetch_add(1, std::memory_order_relaxed);
+  carriers::employ(*heir);
+  return true;
+}
+
+// A fiber that computes gets one kernel thread more than there are workers; when that is taken, fibers
+// that compute take turns, or a program with many of them would have as many kernel threads.
+void relieve_computing(worker& w, observation& o, carrier& c, deadline time) {
+  constexpr unsigned tries = 4;  // it may be where it cannot be interrupted
+  if (o.preemptions != 0 && time - o.asked < tick_length) return;
+  bool may_make = carriers::count() <= scheduler::worker_count() || o.preemptions >= tries;
+  if (hand_over(w, o.turn, may_make)) return;
+  ++o.preemptions;
+  o.asked = time;
+  c.preempt_turn.store(uint64_t{o.turn} + 1, std::memory_order_release);
+  preemption_total.fetch_add(1, std::memory_order_relaxed);
+  ask_kernel_thread(c.kernel_tid, kernel_thread_request::preempt);
 }
 
 // What the kernel says of a carrier's thread: R, S, D, T…; 0 if it is gone.
@@ -86,21 +106,25 @@ int64_t cpu_time_of(const carrier& c) {
   return nanoseconds_of(t);
 }
 
+enum class verdict { patience, blocked, computing };
+
 // Whether there is no use in waiting for the fiber that has had the carrier since `o`: it has slept in
 // the kernel since the last look, in a call that is not ours, or it has computed for a tick. One that
 // the kernel did not let compute gets more patience: what delays it would delay another carrier too.
-bool is_stuck(const carrier& c, observation& o, int64_t stayed) {
+verdict judge(const carrier& c, observation& o, int64_t stayed) {
   constexpr int64_t patience_in_ticks = 5;
   int64_t cpu = cpu_time_of(c);
   bool idle_since_last = cpu == o.cpu_at_last;
   o.cpu_at_last = cpu;
   switch (state_of(c)) {
     case 'S':
-    case 'D': return idle_since_last;
+    case 'D': return idle_since_last ? verdict::blocked : verdict::patience;
     case 'R':
       return stayed >= tick_length && (cpu - o.cpu_at_first >= tick_length / 2 ||
-                                       stayed >= tick_length * patience_in_ticks);
-    default: return stayed >= tick_length;
+                                       stayed >= tick_length * patience_in_ticks)
+                 ? verdict::computing
+                 : verdict::patience;
+    default: return stayed >= tick_length ? verdict::blocked : verdict::patience;
   }
 }
 
@@ -110,7 +134,7 @@ int64_t time_in_turn(worker& w, const carrier& c, deadline time) {
   uint32_t turn = w.turns.load(std::memory_order_acquire);
   if (turn != o.turn || o.since == 0) {
     int64_t cpu = cpu_time_of(c);
-    o = {turn, time, cpu, cpu};
+    o = {turn, time, cpu, cpu, 0, 0};
   }
   return time - o.since;
 }
@@ -123,10 +147,18 @@ void look_at(worker& w, deadline time) {
   if (c->running.load(std::memory_order_acquire) == nullptr) return;
   if (!scheduler::work_waits() && !forced) return;
   // An idle worker comes before another kernel thread.
-  if (idle::any())
-    idle::wake_one();
-  else if (forced || is_stuck(*c, seen[w.index], stayed))
-    hand_over(w, seen[w.index].turn);
+  if (idle::any()) return idle::wake_one();
+  observation& o = seen[w.index];
+  if (forced) {
+    if (perturb::chance(2)) return relieve_computing(w, o, *c, time);
+    hand_over(w, o.turn, true);
+    return;
+  }
+  switch (judge(*c, o, stayed)) {
+    case verdict::patience: return;
+    case verdict::blocked: hand_over(w, o.turn, true); return;
+    case verdict::computing: return relieve_computing(w, o, *c, time);
+  }
 }
 
 void look_around() {
@@ -209,6 +241,7 @@ void note_uncovered() {
     sys::futex_wake(&state, 1);
 }
 
+uint64_t preemptions() { return preemption_total.load(std::memory_order_relaxed); }
 uint64_t hand_overs() { return hand_over_total.load(std::memory_order_relaxed); }
 
 void forget() {

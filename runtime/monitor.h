@@ -23,8 +23,9 @@ void stop();
 // Nobody sleeps in the poller any more: by each carrier that leaves it.
 void note_uncovered();
 
-// For --stats: how many workers changed hands.
+// For --stats: how many workers changed hands, and how many fibers were asked to make room.
 VERVET_DOOR uint64_t hand_overs();
+VERVET_DOOR uint64_t preemptions();
 
 // In a forked child.
 void forget();

@@ -67,6 +67,17 @@ class shared_queue {
     if (f != nullptr) count_.fetch_sub(1, std::memory_order_relaxed);
     return f;
   }
+  // Moves what is queued, `most` at most, to a queue whose producer the caller is.
+  void drain_into(run_queue& queue, unsigned most) {
+    if (count_.load(std::memory_order_relaxed) == 0) return;
+    lock_guard guard(lock_);
+    for (unsigned i = 0; i < most; ++i) {
+      fiber* f = fibers_.pop();
+      if (f == nullptr) return;
+      count_.fetch_sub(1, std::memory_order_relaxed);
+      queue.push(*f);
+    }
+  }
   // In a forked child.
   void forget() {
     lock_.reset();

@@ -20,6 +20,9 @@ std::atomic<bool> stopping{false};
 namespace {
 
 shared_queue shared;
+// Fibers that were preempted: they take what time the others leave, and a turn now and then.
+shared_queue preempted;
+std::atomic<deadline> preempted_had_turn{0};
 
 constexpr uint32_t turns_between_polls = 64;
 // Whoever queues there is not to wait for all that a worker's own queue holds.
@@ -47,13 +50,33 @@ fiber* steal(worker& thief) {
   return nullptr;
 }
 
+// What became runnable elsewhere stands behind what the worker has, and no longer than that.
+void take_over_shared(worker& w) {
+  constexpr unsigned most = 256;
+  shared.drain_into(w.queue, most);
+}
+
 fiber* take_own_or_shared(worker& w) {
   if (w.turns.load(std::memory_order_relaxed) % turns_between_shared_looks == 0)
-    if (fiber* f = shared.pop()) return f;
+    take_over_shared(w);
   if (perturb::chance(8))
     if (fiber* f = steal(w)) return f;
   if (fiber* f = w.queue.pop()) return f;
   return shared.pop();
+}
+
+fiber* take_preempted() {
+  fiber* f = preempted.pop();
+  if (f != nullptr) preempted_had_turn.store(now(), std::memory_order_relaxed);
+  return f;
+}
+
+fiber* take_starved() {
+  constexpr int64_t longest_wait = 50'000'000;
+  if (preempted.empty()) [[likely]]
+    return nullptr;
+  return now() - preempted_had_turn.load(std::memory_order_relaxed) > longest_wait ? take_preempted()
+                                                                                  : nullptr;
 }
 
 // Before a carrier turns to a fiber: what it leaves undone must have someone awake to do it.
@@ -90,8 +113,11 @@ void serve_worker(carrier& c) {
     c.poll_due = false;
     hub::look();
   }
-  fiber* f = take_own_or_shared(*c.owned);
+  take_over_shared(*c.owned);
+  fiber* f = take_starved();
+  if (f == nullptr) f = take_own_or_shared(*c.owned);
   if (f == nullptr) f = steal(*c.owned);
+  if (f == nullptr) f = take_preempted();
   if (f != nullptr)
     run(c, *f);
   else
@@ -120,7 +146,9 @@ void serve(carrier& c) {
 }
 
 bool work_waits() {
-  if (!shared.empty() || signals_caught() || stopping.load(std::memory_order_acquire)) return true;
+  if (!shared.empty() || !preempted.empty() || signals_caught() ||
+      stopping.load(std::memory_order_acquire))
+    return true;
   for (unsigned i = 0; i < workers_running; ++i)
     if (!workers[i].queue.empty()) return true;
   return false;
@@ -190,6 +218,26 @@ void yield() {
   leave(*f, commit_requeue, f);
 }
 
+namespace {
+
+void commit_preempted(void* argument) {
+  preempted.push(*static_cast<fiber*>(argument));
+  if (idle::any()) idle::wake_one();
+}
+
+}  // namespace
+
+void preempt(fiber& self) {
+  carrier& c = *self.on;
+  uint64_t wanted = c.preempt_turn.load(std::memory_order_acquire);
+  // The request may be late, and meant for another fiber or an earlier turn.
+  if (!owns_worker(c) || wanted != c.owned->turns.load(std::memory_order_relaxed) + uint64_t{1})
+    return;
+  if (preempted.empty()) preempted_had_turn.store(now(), std::memory_order_relaxed);
+  c.poll_due = true;
+  leave(self, commit_preempted, &self);
+}
+
 void give_way(uint32_t cost) {
   fiber* f = self_state.host;
   if (f == nullptr || (f->on->tries += cost) < tries_in_a_turn) [[likely]]
@@ -205,6 +253,7 @@ void give_way(uint32_t cost) {
 void forget_queues() {
   for (unsigned i = 0; i < workers_running; ++i) workers[i].queue.forget();
   shared.forget();
+  preempted.forget();
 }
 
 worker& worker_at(unsigned index) { return workers[index]; }

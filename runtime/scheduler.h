@@ -46,6 +46,10 @@ VERVET_DOOR void yield();
 // the queue every so often, as the kernel's scheduler would see to. `cost` is 1 for a system call.
 VERVET_DOOR void give_way(uint32_t cost = 1);
 
+// From inside a signal handler, on the monitor's request (carrier::preempt_turn): the running fiber `self`
+// makes room for others.
+void preempt(fiber& self);
+
 // Leaves the running fiber `self`; commit(argument) runs once its context is saved.
 void leave(fiber& self, commit_function commit, void* argument);
 

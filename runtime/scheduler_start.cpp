@@ -54,7 +54,7 @@ int adopt_caller_as_main(carrier& c) {
 int start_workers(const options& o) {
   for (unsigned i = 0; i < o.workers; ++i) {
     workers[i].index = i;
-    carrier* c = carriers::make();
+    carrier* c = carriers::make_first();
     if (c == nullptr) return ENOMEM;
     give_worker(workers[i], *c);
     bool adopted = o.adopt_caller && i == 0;

@@ -212,6 +212,24 @@ void look_in_frame(ucontext_t& frame) {
   self_state.in_runtime = 0;
 }
 
+void preempt_in_frame(ucontext_t& frame) {
+  fiber* host = self_state.host;
+  if (host == nullptr || self_state.current != host || self_state.in_runtime != 0) return;
+  if (self_state.in_lasting_call != 0) return;
+  // What lies on an alternate stack would be in the way of the next signal there.
+  auto stack = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
+  if (lies_in(host->thread.alternate_stack, stack) || lies_in(host->on->own_alternate_stack, stack))
+    return;
+  self_state.in_runtime = 1;
+  int saved_errno = errno;
+  raw::set_mask(frame_mask(frame));
+  scheduler::preempt(*host);
+  look_here(*host, frame);
+  refit_frame(frame, *host);
+  errno = saved_errno;
+  self_state.in_runtime = 0;
+}
+
 }  // namespace signals
 
 void run_deferred() {

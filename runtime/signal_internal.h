@@ -50,6 +50,8 @@ void settle_mask(fiber& self, signal_set changed);
 void adopt_in_frame(ucontext_t& frame);
 // Signal 33's handler asks: has the interrupted fiber look.
 void look_in_frame(ucontext_t& frame);
+// Signal 33's handler asks: the interrupted fiber goes to the end of the queue, wherever its code is.
+void preempt_in_frame(ucontext_t& frame);
 
 void forget_masks();
 

@@ -20,6 +20,7 @@ struct thread_state {
   // Non-zero while this identity is inside the runtime: wrappers pass through, signal handlers are
   // deferred, the monitor keeps away. A parked fiber's word stays set; its resumption clears it.
   uint32_t in_runtime;
+  uint32_t in_lasting_call; // non-zero inside a program_scope: not to be preempted there
   fiber* host;              // the full fiber whose identity this is; null elsewhere
   carrier* home_of;         // on a carrier's own identity: the carrier
   light_hub* hub;           // the hub of light fibers hosted by this identity, if any
@@ -64,6 +65,7 @@ class program_scope {
  public:
   program_scope() : depth_(self_state.in_runtime) {
     __asm__ volatile("" ::: "memory");
+    self_state.in_lasting_call = self_state.in_lasting_call + 1;
     self_state.in_runtime = 0;
     __asm__ volatile("" ::: "memory");
     if (deferred_work.load(std::memory_order_relaxed) != 0) [[unlikely]]
@@ -71,6 +73,7 @@ class program_scope {
   }
   ~program_scope() {
     self_state.in_runtime = depth_;
+    self_state.in_lasting_call = self_state.in_lasting_call - 1;
     __asm__ volatile("" ::: "memory");
   }
   program_scope(const program_scope&) = delete;
