@@ -79,18 +79,14 @@ namespace carriers {
 
 // Reserves the table. Returns 0 or an error number.
 int reserve();
-// A free place in the table, with an alternate stack; null if there is none. make_first(): for a worker that
-// the scheduler begins with.
+// A free place in the table, with an alternate stack; null if there is none.
 carrier* make();
-carrier* make_first();
 // Starts the kernel thread of `c`. Returns 0 or an error number.
 int start_thread(carrier& c);
 
 // A carrier without a worker for a worker that needs one: a spare one, or a new one. Null if none can
 // be started. Once it owns the worker it is employed; what is not used after all goes back.
 carrier* take_spare(bool may_make = true);
-// How many there are, but for those that serve a wired fiber.
-unsigned count();
 void employ(carrier& c);
 // One that serves `f` alone, started by the caller's kernel thread. Null if it cannot be.
 carrier* make_wired(fiber& f);

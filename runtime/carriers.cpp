@@ -25,7 +25,6 @@ constexpr int64_t spare_life = 1'000'000'000;
 std::atomic<bool> kept{false};
 carrier* table;
 std::atomic<unsigned> made{0};
-std::atomic<unsigned> live{0};  // those that may have a worker
 
 // Guards the two lists.
 lock spare_lock;
@@ -87,12 +86,6 @@ int reserve() {
   return 0;
 }
 
-carrier* make_first() {
-  carrier* c = make();
-  if (c != nullptr) live.fetch_add(1, std::memory_order_relaxed);
-  return c;
-}
-
 carrier* make() {
   if (carrier* c = take_retired()) return c;
   lock_guard guard(spare_lock);
@@ -135,9 +128,7 @@ carrier* take_spare(bool may_make) {
   carrier* c = may_make ? make() : nullptr;
   if (c == nullptr) return nullptr;
   c->taken = true;
-  live.fetch_add(1, std::memory_order_relaxed);
   if (start_thread(*c) == 0) return c;
-  live.fetch_sub(1, std::memory_order_relaxed);
   lock_guard guard(spare_lock);
   retired.push_back(c);
   return nullptr;
@@ -163,8 +154,6 @@ void call(carrier& c) {
   c.call.store(1, std::memory_order_release);
   sys::futex_wake(&c.call, 1);
 }
-
-unsigned count() { return live.load(std::memory_order_relaxed); }
 
 void employ(carrier& c) {
   {
@@ -194,7 +183,6 @@ bool await_worker(carrier& c, const std::atomic<bool>& stopping) {
     if (called && c.owned != nullptr && !stopping.load(std::memory_order_relaxed)) return true;
     if (c.taken || !unneeded) continue;
     if (c.linked()) list<carrier>::remove(&c);
-    if (!c.tainted) live.fetch_sub(1, std::memory_order_relaxed);
     retired.push_back(&c);
     return false;
   }
@@ -227,7 +215,6 @@ void forget_all() {
   retired = {};
   table = nullptr;
   made = 0;
-  live = 0;
   kept = false;
 }
 

@@ -11,6 +11,7 @@
 #include <sys/rseq.h>
 
 #include "runtime/check.h"
+#include "runtime/deadline.h"
 #include "runtime/fs_base.h"
 #include "runtime/lock.h"
 #include "runtime/parking_lot.h"
@@ -28,6 +29,7 @@ size_t robust_offset;
 constexpr size_t descriptor_scan = 2304;  // less than any struct pthread since 2.34
 
 lock donation_lock;
+std::atomic<deadline> last_donation{0};
 
 struct {
   request order;
@@ -134,6 +136,7 @@ int donate(const request& r, context& flow) {
   await_donor_gone();
   error = pthread_attr_setstack(&donor_attributes.attributes, r.stack, r.size);
   if (error != 0) return error;
+  last_donation.store(now(), std::memory_order_relaxed);
   donation.order = r;
   donation.flow = &flow;
   donation.published.store(0, std::memory_order_relaxed);
@@ -147,6 +150,11 @@ int donate(const request& r, context& flow) {
   while (donation.published.load(std::memory_order_acquire) == 0)
     sys::futex_wait(&donation.published, 0);
   return 0;
+}
+
+bool donated_lately() {
+  constexpr int64_t lately = 100'000'000;
+  return now() - last_donation.load(std::memory_order_relaxed) < lately;
 }
 
 void retire(void* identity) {

@@ -29,6 +29,9 @@ struct request {
 // one donation at a time, so that at most one donor is alive.
 int donate(const request& r, context& flow);
 
+// Whether there was a donor within the last tenth of a second.
+bool donated_lately();
+
 // Takes an identity out of libc's list for good. The fiber must have ended.
 void retire(void* identity);
 

@@ -67,12 +67,12 @@ bool hand_over(worker& w, uint32_t turn, bool may_make) {
   return true;
 }
 
-// A fiber that computes gets one kernel thread more than there are workers; when that is taken, fibers
-// that compute take turns, or a program with many of them would have as many kernel threads.
+// A fiber that computes gets another kernel thread if there are few; else fibers that compute take
+// turns, or a program with many of them would have as many kernel threads.
 void relieve_computing(worker& w, observation& o, carrier& c, deadline time) {
   constexpr unsigned tries = 4;  // it may be where it cannot be interrupted
   if (o.preemptions != 0 && time - o.asked < tick_length) return;
-  bool may_make = carriers::count() <= scheduler::worker_count() || o.preemptions >= tries;
+  bool may_make = scheduler::within_budget() || o.preemptions >= tries;
   if (hand_over(w, o.turn, may_make)) return;
   ++o.preemptions;
   o.asked = time;

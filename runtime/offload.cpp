@@ -27,7 +27,7 @@ struct job {
 
 constexpr unsigned most_threads = 16;
 constexpr unsigned enough_for_brief = 1;
-constexpr int64_t idle_life = 5'000'000'000;
+constexpr int64_t idle_life = 1'000'000'000;
 constexpr size_t thread_stack_size = 256 * 1024;
 
 lock pool_lock;
@@ -150,7 +150,9 @@ long offload(long number, long a, long b, long c, long d, long e, long f) {
 
 long offload_brief(long number, long a, long b, long c) {
   job j{number, {a, b, c}};
-  if (submit(j, enough_for_brief)) return result_of(j);
+  // Where nobody waits for the carrier, or another kernel thread would be one too many, it waits itself.
+  unsigned enough = scheduler::within_budget() ? enough_for_brief : 0;
+  if (scheduler::work_waits() && submit(j, enough)) return result_of(j);
   program_scope outside;
   return sys::call(number, a, b, c);
 }

@@ -68,13 +68,15 @@ void unwire(fiber& self);
 void serve(carrier& c);
 
 // True if a fiber waits for its turn, or something is to be done that a carrier does.
-bool work_waits();
+VERVET_DOOR bool work_waits();
 
 worker& worker_at(unsigned index);
 VERVET_DOOR unsigned worker_count();
 // Kernel threads of ours: carriers (the main thread's included), the monitor and offload threads.
 VERVET_DOOR unsigned kernel_threads();
 void note_kernel_thread(int change);
+// False once there are so many that one more is to be made for what blocks only: two more than workers.
+bool within_budget();
 VERVET_DOOR counters totals();
 
 // In a forked child: no worker, no carrier, an empty queue; dormant.

@@ -54,7 +54,7 @@ int adopt_caller_as_main(carrier& c) {
 int start_workers(const options& o) {
   for (unsigned i = 0; i < o.workers; ++i) {
     workers[i].index = i;
-    carrier* c = carriers::make_first();
+    carrier* c = carriers::make();
     if (c == nullptr) return ENOMEM;
     give_worker(workers[i], *c);
     bool adopted = o.adopt_caller && i == 0;
@@ -147,6 +147,12 @@ void unwire(fiber& self) {
 unsigned kernel_threads() { return live_kernel_threads.load(std::memory_order_relaxed); }
 void note_kernel_thread(int change) {
   live_kernel_threads.fetch_add(static_cast<unsigned>(change), std::memory_order_relaxed);
+}
+
+bool within_budget() {
+  // While threads are being made, one of libc's is there half of the time.
+  unsigned donor = identity::donated_lately() ? 1 : 0;
+  return kernel_threads() + donor < workers_running + 2;
 }
 
 counters totals() {
