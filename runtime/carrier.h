@@ -67,7 +67,7 @@ bool still_owns_worker(carrier& c);
 // True if `c`, on which the caller runs inside the runtime, owns its worker, and so will do until
 // the runtime is left.
 inline bool owns_worker(carrier& c) {
-  worker* w = c.owned;
+  worker* w = std::atomic_ref(c.owned).load(std::memory_order_acquire);
   if (w == nullptr) return false;
   if (w->epoch.load(std::memory_order_acquire) == c.owned_epoch) [[likely]]
     return true;

@@ -5,6 +5,7 @@
 
 #include "runtime/carrier.h"
 #include "runtime/fs_base.h"
+#include "runtime/identity.h"
 #include "runtime/lock.h"
 #include "runtime/scheduler.h"
 #include "runtime/signal.h"
@@ -112,6 +113,9 @@ int start_thread(carrier& c) {
   if (error != 0) {
     scheduler::note_kernel_thread(-1);
     c.started = false;
+  } else {
+    // It notes that itself, but others may ask before it runs.
+    c.kernel_tid = static_cast<int>(identity::id_of(reinterpret_cast<void*>(c.thread)));
   }
   pthread_attr_destroy(&attributes);
   return error;

@@ -185,6 +185,7 @@ void detach_main() {
 }
 
 void set_id(void* identity, uint32_t id) { *id_word(identity) = id; }
+uint32_t id_of(void* identity) { return *id_word(identity); }
 
 namespace {
 

@@ -46,6 +46,7 @@ void detach_main();
 
 // The id that libc's locks and pthread functions see as the owner.
 void set_id(void* identity, uint32_t id);
+uint32_t id_of(void* identity);
 uint32_t fresh_id();
 // A forked child draws a new sequence.
 void redraw_ids();

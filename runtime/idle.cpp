@@ -110,7 +110,7 @@ void sleep(carrier& c) {
   if (called) waking.store(false, std::memory_order_seq_cst);
   if (!polls) return;
   if (others && c.usual_burst > worth_a_call) wake_one();
-  monitor::note_uncovered();
+  monitor::note_owed();
 }
 
 bool worth_waking(const carrier& c) {

@@ -175,10 +175,12 @@ void look_around() {
   for (unsigned i = 0; i < scheduler::worker_count(); ++i) look_at(scheduler::worker_at(i), time);
 }
 
-void sleep_until_uncovered() {
+bool nothing_owed() { return idle::poller_covered() && !scheduler::work_waits(); }
+
+void sleep_until_owed() {
   uint32_t expected = ticking;
   if (!state.compare_exchange_strong(expected, asleep, std::memory_order_seq_cst)) return;
-  while (idle::poller_covered() && state.load(std::memory_order_acquire) == asleep)
+  while (nothing_owed() && state.load(std::memory_order_acquire) == asleep)
     sys::futex_wait(&state, asleep);
   expected = asleep;
   state.compare_exchange_strong(expected, ticking, std::memory_order_acq_rel);
@@ -193,10 +195,10 @@ void* run(void*) {
   while (state.load(std::memory_order_acquire) != stopping) {
     timespec until = timespec_of(after(look_interval));
     sys::futex_wait(&state, ticking, &until);
-    if (idle::poller_covered() && !perturb::on()) {
+    if (nothing_owed() && !perturb::on()) {
       if (++quiet_looks < quiet_looks_before_sleep && !slept_long) continue;
       deadline before = now();
-      sleep_until_uncovered();
+      sleep_until_owed();
       slept_long = now() - before > now_and_then;
       quiet_looks = 0;
       continue;
@@ -234,7 +236,7 @@ void stop() {
   scheduler::note_kernel_thread(-1);
 }
 
-void note_uncovered() {
+void note_owed() {
   if (state.load(std::memory_order_seq_cst) != asleep) return;
   uint32_t expected = asleep;
   if (state.compare_exchange_strong(expected, ticking, std::memory_order_seq_cst))

@@ -20,8 +20,9 @@ int start(int64_t tick);
 // Ends it and waits for that.
 void stop();
 
-// Nobody sleeps in the poller any more: by each carrier that leaves it.
-void note_uncovered();
+// There is something for it to see to: nobody sleeps in the poller any more (by each carrier that leaves
+// it), or a fiber is queued for which no idle worker was called.
+void note_owed();
 
 // For --stats: how many workers changed hands, and how many fibers were asked to make room.
 VERVET_DOOR uint64_t hand_overs();

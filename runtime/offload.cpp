@@ -138,11 +138,18 @@ long result_of(job& j) {
   return j.result;
 }
 
+// A wired fiber's kernel thread has a state that the pool's threads lack, and must not get from it as
+// their maker. It has nobody else to serve either.
+bool must_call_itself() {
+  fiber* self = thread::self();
+  return self != nullptr && self->wired_to != nullptr;
+}
+
 }  // namespace
 
 long offload(long number, long a, long b, long c, long d, long e, long f) {
   job j{number, {a, b, c, d, e, f}};
-  if (submit(j, most_threads)) return result_of(j);
+  if (!must_call_itself() && submit(j, most_threads)) return result_of(j);
   // Short of threads, blocking this carrier is the lesser evil.
   program_scope outside;
   return sys::call(number, a, b, c, d, e, f);
@@ -152,7 +159,7 @@ long offload_brief(long number, long a, long b, long c) {
   job j{number, {a, b, c}};
   // Where nobody waits for the carrier, or another kernel thread would be one too many, it waits itself.
   unsigned enough = scheduler::within_budget() ? enough_for_brief : 0;
-  if (scheduler::work_waits() && submit(j, enough)) return result_of(j);
+  if (!must_call_itself() && scheduler::work_waits() && submit(j, enough)) return result_of(j);
   program_scope outside;
   return sys::call(number, a, b, c);
 }

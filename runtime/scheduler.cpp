@@ -3,6 +3,7 @@
 #include "runtime/hub.h"
 #include "runtime/idle.h"
 #include "runtime/light_hub.h"
+#include "runtime/monitor.h"
 #include "runtime/perturb.h"
 #include "runtime/run_queue.h"
 #include "runtime/scheduler_internal.h"
@@ -83,7 +84,10 @@ fiber* take_starved() {
 inline void hand_on_what_is_owed(const carrier& c) {
   if (!idle::any()) [[likely]]
     return;
-  if (idle::worth_waking(c) || !shared.empty()) idle::wake_one();
+  if (idle::worth_waking(c) || !shared.empty())
+    idle::wake_one();
+  else if (!c.owned->queue.empty())
+    monitor::note_owed();
   idle::cover_timers();
 }
 
@@ -98,6 +102,9 @@ void run(carrier& c, fiber& f) {
   if (c.owned != nullptr) {
     c.owned->next_turn();
     hand_on_what_is_owed(c);
+    // It may have been called for what another worker has queued, and have found something else, or a
+    // part of it: nobody else was called meanwhile.
+    if (idle::any() && work_waits()) monitor::note_owed();
   }
   become(c, f);
   context_switch(c.home, f.flow, nullptr, nullptr);
@@ -167,8 +174,11 @@ void enqueue(fiber& f) {
   else
     shared.push(f);
   // A carrier in its own loop looks at its queue next, and hands on what is left.
-  if (idle::any() && (c == nullptr || (c != self_state.home_of && idle::worth_waking(*c))))
+  if (!idle::any() || (c != nullptr && c == self_state.home_of)) return;
+  if (c == nullptr || idle::worth_waking(*c))
     idle::wake_one();
+  else
+    monitor::note_owed();
 }
 
 void kick() { hub::get_poller().interrupt(); }

@@ -188,14 +188,18 @@ fiber* by_id(uint32_t id) {
 int create(pthread_t* handle, const options& o, void* (*start)(void*), void* argument) {
   fiber* f = fiber_store::take(o, serve);
   if (f == nullptr) return EAGAIN;
+  // Before anybody knows it. Else it would run without what its creator's kernel thread has.
+  if (fiber* creator = self(); creator != nullptr && creator->wired_to != nullptr &&
+                               !scheduler::wire_to_fresh(*f)) {
+    fiber_store::give(*f);
+    return EAGAIN;
+  }
   prepare_thread(*f, o, start, argument);
   // Before it can run: a thread that ends at once must not bring the count to zero.
   created_total.fetch_add(1, std::memory_order_relaxed);
   register_alive(*f);
   fiber_mask_started(*f);
   *handle = handle_of(*f);
-  if (fiber* creator = self(); creator != nullptr && creator->wired_to != nullptr)
-    scheduler::wire_to_fresh(*f);
   f->life.store(fiber_life::alive, std::memory_order_release);
   scheduler::enqueue(*f);
   return 0;

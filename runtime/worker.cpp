@@ -46,10 +46,11 @@ void set_epoch(worker& w, uint64_t epoch) {
 }
 
 void pass(worker& w, uint64_t owned, carrier& heir) {
-  heir.owned = &w;
   heir.owned_epoch = owned + 2;
   w.owner.store(&heir, std::memory_order_relaxed);
   set_epoch(w, owned + 2);
+  // Last: a heir whose kernel thread is only starting looks at it without having been called.
+  std::atomic_ref(heir.owned).store(&w, std::memory_order_release);
 }
 
 }  // namespace
