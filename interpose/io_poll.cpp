@@ -79,8 +79,12 @@ uint32_t epoll_events_of(short events) {
   return wanted;
 }
 
+// The kernel gives up for a signal even where there is nothing to wait for. It may be one of ours.
 long ask_poll(pollfd* fds, size_t count) {
-  return sys::call(SYS_poll, sys::word(fds), static_cast<long>(count), 0);
+  long result;
+  do result = sys::call(SYS_poll, sys::word(fds), static_cast<long>(count), 0);
+  while (result == -EINTR);
+  return result;
 }
 
 long poll_many(pollfd* fds, size_t count, deadline until) {

@@ -13,7 +13,7 @@ namespace {
 constexpr const char* environment_help =
     "What no option says, the environment may: VERVET_WORKERS, VERVET_STACK_SIZE,\n"
     "VERVET_THREADS, VERVET_STATS=1, and VERVET_TICK, the time after which a thread that\n"
-    "computes is given a kernel thread of its own (default 10ms).\n"
+    "computes makes room for others (default 10ms).\n"
     "Exit status: the program's; 2 for a bad command line, 126 if the program cannot be run\n"
     "under vervet, 127 if it is not found.";
 

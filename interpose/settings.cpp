@@ -14,12 +14,6 @@ constexpr int64_t shortest_tick = 100'000;
 constexpr int64_t longest_tick = 10'000'000'000;
 constexpr size_t largest_stack = 1024ul * 1024 * 1024;
 
-[[noreturn]] void refuse(const char* name, const char* value, const char* range) {
-  say("%s=%s: %s", name, value, range);
-  sys::call(SYS_exit_group, 2);
-  __builtin_unreachable();
-}
-
 // A decimal number with an optional K, M or G; false if `text` is anything else.
 bool parse_size(const char* text, size_t& result) {
   if (*text < '0' || *text > '9') return false;
@@ -41,24 +35,6 @@ bool parse_size(const char* text, size_t& result) {
   return true;
 }
 
-// A decimal number of ns, us, ms or s, in nanoseconds; false if `text` is anything else.
-bool parse_duration(const char* text, int64_t& result) {
-  if (*text < '0' || *text > '9') return false;
-  int64_t number = 0;
-  for (; *text >= '0' && *text <= '9'; ++text) {
-    if (number > longest_tick) return false;
-    number = number * 10 + (*text - '0');
-  }
-  int64_t unit = strcmp(text, "ns") == 0   ? 1
-                 : strcmp(text, "us") == 0 ? 1'000
-                 : strcmp(text, "ms") == 0 ? 1'000'000
-                 : strcmp(text, "s") == 0  ? 1'000'000'000
-                                           : 0;
-  if (unit == 0 || number > longest_tick / unit) return false;
-  result = number * unit;
-  return true;
-}
-
 unsigned usable_cpus() {
   unsigned long mask[1024 / 64] = {};
   long bytes = sys::call(SYS_sched_getaffinity, 0, sizeof mask, sys::word(mask));
@@ -74,32 +50,34 @@ settings read_environment() {
   size_t number = 0;
   if (const char* text = getenv("VERVET_WORKERS")) {
     if (!parse_size(text, number) || number < 1 || number > scheduler::max_workers)
-      refuse("VERVET_WORKERS", text, "expected a number from 1 to 256");
+      refuse_setting("VERVET_WORKERS", text, "expected a number from 1 to 256");
     s.workers = static_cast<unsigned>(number);
   }
   if (const char* text = getenv("VERVET_STACK_SIZE")) {
     if (!parse_size(text, number) || number < smallest_stack || number > largest_stack)
-      refuse("VERVET_STACK_SIZE", text, "expected a size from 16K to 1G");
+      refuse_setting("VERVET_STACK_SIZE", text, "expected a size from 16K to 1G");
     s.stack_size = number;
   }
   if (const char* text = getenv("VERVET_THREADS")) {
     s.native_threads = strcmp(text, "native") == 0;
     if (!s.native_threads && strcmp(text, "fiber") != 0)
-      refuse("VERVET_THREADS", text, "expected fiber or native");
+      refuse_setting("VERVET_THREADS", text, "expected fiber or native");
   }
   if (const char* text = getenv("VERVET_STATS")) {
     s.stats = strcmp(text, "1") == 0;
     if (!s.stats && strcmp(text, "0") != 0 && *text != '\0')
-      refuse("VERVET_STATS", text, "expected 0 or 1");
+      refuse_setting("VERVET_STATS", text, "expected 0 or 1");
   }
   if (const char* text = getenv("VERVET_TICK")) {
-    if (!parse_duration(text, s.tick) || s.tick < shortest_tick)
-      refuse("VERVET_TICK", text, "expected a time from 100us to 10s, such as 10ms");
+    if (!parse_duration(text, longest_tick, s.tick) || s.tick < shortest_tick)
+      refuse_setting("VERVET_TICK", text, "expected a time from 100us to 10s, such as 10ms");
   }
   if (const char* text = getenv("VERVET_PERTURB")) {
-    if (!parse_size(text, number)) refuse("VERVET_PERTURB", text, "expected a seed from 0 to 1G");
+    if (!parse_size(text, number))
+      refuse_setting("VERVET_PERTURB", text, "expected a seed from 0 to 1G");
     perturb::start(number);
   }
+  watchdog::read_environment();
   return s;
 }
 

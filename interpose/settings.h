@@ -1,5 +1,5 @@
 // What the environment asks for: VERVET_WORKERS, VERVET_STACK_SIZE, VERVET_THREADS,
-// VERVET_STATS, VERVET_TICK, VERVET_PERTURB.
+// VERVET_STATS, VERVET_TICK, VERVET_PERTURB; VERVET_MAX_BLOCKING_TIME is runtime/watchdog.h's.
 #pragma once
 
 #include <stddef.h>

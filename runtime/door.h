@@ -5,6 +5,7 @@
 #include "runtime/check.h"
 #include "runtime/deadline.h"
 #include "runtime/descriptor.h"
+#include "runtime/environment.h"
 #include "runtime/fiber.h"
 #include "runtime/fork.h"
 #include "runtime/interrupt.h"
@@ -18,3 +19,4 @@
 #include "runtime/sys.h"
 #include "runtime/thread.h"
 #include "runtime/thread_state.h"
+#include "runtime/watchdog.h"

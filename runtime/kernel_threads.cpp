@@ -8,6 +8,7 @@
 #include "runtime/cancel.h"
 #include "runtime/check.h"
 #include "runtime/deadline.h"
+#include "runtime/inquiry.h"
 #include "runtime/lock.h"
 #include "runtime/signal_internal.h"
 
@@ -69,6 +70,7 @@ void on_internal_signal(int number, siginfo_t* info, void* context) {
     case kernel_thread_request::cancel: return cancel::act_in_handler(frame_mask(frame));
     case kernel_thread_request::apply_call: return take_part();
     case kernel_thread_request::preempt: return signals::preempt_in_frame(frame);
+    case kernel_thread_request::show_stack: return inquiry::answer(frame);
   }
 }
 
@@ -78,9 +80,11 @@ void install_handler(bool restart) {
   ours.flags = SA_SIGINFO | flag_restorer | (restart ? SA_RESTART : 0);
   ours.restorer = signal_restorer();
   ours.mask = ~signal_set{0};
+  // First: from the exchange on, our handler may have to pass a signal of libc's on.
   kernel_action before{};
-  raw::action(signals::internal_signal, &ours, &before);
+  raw::action(signals::internal_signal, nullptr, &before);
   if (before.handled() && before.handler != ours.handler) libcs_action = before;
+  raw::action(signals::internal_signal, &ours, nullptr);
 }
 
 // Waits until the participant has made the call, or ended with the signal blocked.

@@ -17,6 +17,7 @@ enum class kernel_thread_request : int {
   cancel = 3,      // cancel.cpp: the fiber that computes here may be cancelled at any point
   apply_call = 4,  // below
   preempt = 5,     // signal_handler.cpp: the fiber that computes here makes room for others
+  show_stack = 6,  // inquiry.cpp: the flow that holds its hub here
 };
 
 // Makes the handler look at `request` on the kernel thread `tid`. A system call that it interrupts

@@ -45,6 +45,7 @@ void after_fork_in_parent() {
 
 void after_fork_in_child() {
   light_hub::forget_here();
+  watchdog::forget();
   handle::forget_all();
   hubs_lock.reset();
   if (!plain_library()) return;
@@ -96,6 +97,7 @@ light_hub* light_hub::here() {
   hub->host_ = self_state.host;
   if (hub->host_ == nullptr) hub->watch_overflows();
   self_state.hub = hub;
+  watchdog::hub_starts(*hub);
   return hub;
 }
 
@@ -132,6 +134,7 @@ void light_hub::host_ends(void* argument) {
   self_state.hub = nullptr;
   self_state.current = hub->host_;
   hub->unwatch_overflows();
+  watchdog::hub_ends(*hub);
   if (hub->alive_ == 0)
     hub->retire();
   else

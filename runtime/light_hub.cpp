@@ -84,6 +84,24 @@ inline void light_hub::start_clean() {
   errno = 0;
 }
 
+inline void light_hub::begin_turn(fiber& f) {
+  watched_.begin_turn();
+  // The watchdog, and its handler on this thread: where they see the old turn, its fiber is current.
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  self_state.current = &f;
+}
+
+// While the host has no light fibers, nobody waits for it: it is not watched.
+void light_hub::own_flow_is_one_of_many() {
+  self_state.current = &main_flow_;
+  watched_.resume();
+}
+
+void light_hub::own_flow_is_alone() {
+  watched_.pause();
+  self_state.current = host_;
+}
+
 stack_slot light_hub::take_stack(size_t slot_size) {
   if (free_fibers_ == nullptr || free_fibers_->stack.size != slot_size)
     return stack_take(slot_size);
@@ -118,7 +136,7 @@ int light_hub::spawn(vervet_fiber& record, size_t stack_size) {
   find_exception_states();
   scope.add_flow();
   fibers_.push_back(f);
-  if (alive_++ == 0) self_state.current = &main_flow_;
+  if (alive_++ == 0) own_flow_is_one_of_many();
   push(*f);
   return 0;
 }
@@ -189,10 +207,10 @@ void light_hub::enqueue(fiber& f) {
   commit(argument);
   fiber* to = next();
   if (to == &self)
-    self_state.current = to;
+    begin_turn(*to);
   else
     switch_to(light(self), *to, nullptr);
-  if (&self == &main_flow_ && alive_ == 0) self_state.current = host_;
+  if (&self == &main_flow_ && alive_ == 0) own_flow_is_alone();
 }
 
 [[gnu::flatten]] void light_hub::yield(fiber& self) {
@@ -203,7 +221,7 @@ void light_hub::enqueue(fiber& f) {
 void light_hub::switch_to(light_fiber& from, fiber& to, commit_function commit) {
   kept_state kept;
   keep(kept);
-  self_state.current = &to;
+  begin_turn(to);
   left_ = &from;
   void* fake_stack = sanitizer::leaving(from.tools, light(to).tools, commit == recycle);
   context_switch(from.flow, to.flow, commit, &from);
@@ -229,8 +247,10 @@ fiber* light_hub::next() {
   if (inbox_filled_.load(std::memory_order_relaxed) != 0) take_inbox();
   if (!timers_.empty()) fire_timers();
   if (host_ != nullptr && ready_count_ != 0 && ++busy_rounds_ % rounds_per_host_turn == 0) {
+    watched_.pause();
     self_state.current = host_;
     scheduler::yield();
+    watched_.resume();
   }
   round_left_ = ready_count_;
 }
@@ -256,10 +276,12 @@ void light_hub::arm_timer(fiber& f, uint64_t epoch, deadline until) {
 
 [[gnu::noinline]] void light_hub::idle() {
   deadline until = timers_.earliest();
+  watched_.pause();
   if (host_ == nullptr)
     sleep_os_thread(until);
   else
     park_host(until);
+  watched_.resume();
 }
 
 void light_hub::sleep_os_thread(deadline until) {

@@ -18,6 +18,7 @@
 #include "runtime/lock.h"
 #include "runtime/sanitizer.h"
 #include "runtime/timer_queue.h"
+#include "runtime/watchdog.h"
 
 namespace vervet {
 
@@ -65,6 +66,9 @@ class light_hub {
   // The full fiber that hosts this hub; null if an OS thread does.
   fiber* host() const { return host_; }
 
+  watchdog::watched& watched() { return watched_; }
+  const watchdog::watched& watched() const { return watched_; }
+
   join_scope scope;
 
   // fork, in the child: the calling flow goes on as its identity's own, all others are forgotten.
@@ -86,6 +90,9 @@ class light_hub {
   stack_slot take_stack(size_t slot_size);
   [[noreturn]] void end(light_fiber& self);
 
+  void begin_turn(fiber& f);
+  void own_flow_is_one_of_many();
+  void own_flow_is_alone();
   fiber* next();
   void begin_round();
   void push(fiber& f);
@@ -110,6 +117,7 @@ class light_hub {
   uint32_t alive_ = 0;        // light fibers, the host's own flow not counted
   list<fiber_alive> fibers_;  // those
   timer_queue timers_;
+  watchdog::watched watched_;
   light_fiber* left_ = nullptr;   // whom the latest switch left, for the sanitizers
   fiber* free_fibers_ = nullptr;  // ended, with a stack of the default size
   uint32_t free_count_ = 0;
