@@ -5,7 +5,8 @@
 
 Output goes to BASE.out and BASE.err. When the program has ended, BASE.report appears with
     end=exit N | signal N | limit       how it ended; limit: killed here, after --limit seconds
-    threads=N                           most kernel threads seen at once in one process
+    threads=N                           most kernel threads seen at once in one process, in two looks in a
+                                        row: one that is there for microseconds does not count
     seconds=S                           how long it ran
     interposed=yes | no | unseen        whether libvervet_preload.so was mapped into it
 SIGTERM and SIGINT are passed on to the program, SIGUSR1 kills it. Signalling through its parent
@@ -32,10 +33,10 @@ def read(path):
 
 
 def kernel_threads(pid):
-    for line in read(f"/proc/{pid}/status").splitlines():
-        if line.startswith("Threads:"):
-            return int(line.split()[1])
-    return 0
+    try:
+        return set(os.listdir(f"/proc/{pid}/task"))
+    except OSError:
+        return set()
 
 
 def descendants(pid):
@@ -58,6 +59,7 @@ class Watch:
         self.started = time.monotonic()
         # It may be gone before the first look.
         self.threads = 1
+        self.last_seen = {}
         self.interposed = False
 
     def age(self):
@@ -65,7 +67,10 @@ class Watch:
 
     def sample(self):
         pids = descendants(self.process.pid) if self.tree else [self.process.pid]
-        self.threads = max(self.threads, *(kernel_threads(pid) for pid in pids))
+        for pid in pids:
+            seen = kernel_threads(pid)
+            self.threads = max(self.threads, len(seen & self.last_seen.get(pid, set())))
+            self.last_seen[pid] = seen
         if not self.interposed:
             maps = read(f"/proc/{self.process.pid}/maps")
             self.interposed = "libvervet_preload.so" in maps
