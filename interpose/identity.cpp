@@ -43,7 +43,7 @@ int set_affinity(fiber& f, size_t size, const cpu_set_t* set) {
   wanted &= allowed;
   if (wanted == 0) return EINVAL;
   bool confines = wanted != allowed && thread::self() == &f;
-  if (confines) wire_caller();
+  if (confines && !wire_caller()) return EAGAIN;
   if (confines || f.wired_to != nullptr)
     sys::call(SYS_sched_setaffinity, f.wired_to != nullptr ? f.wired_to->kernel_tid : 0, sizeof wanted,
               sys::word(&wanted));
@@ -149,7 +149,7 @@ EXPORT int prctl(int option, ...) noexcept {
     memcpy(reinterpret_cast<char*>(values[0]), thread::self()->thread.name, 16);
     return 0;
   }
-  if (wires(option)) wire_caller();
+  if (wires(option) && !wire_caller()) return -1;
   return real().prctl(option, values[0], values[1], values[2], values[3]);
 }
 

@@ -85,7 +85,7 @@ long accept(int fd, sockaddr* from, socklen_t* from_size, int flags) {
     });
     leave_rest(op);
   } else {
-    accepted = accept_now(fd, from, from_size, flags);
+    accepted = lasting_call(SYS_accept4, fd, sys::word(from), sys::word(from_size), flags);
   }
   if (accepted >= 0 && d != nullptr) adopt_accepted(static_cast<int>(accepted), *d, flags);
   return accepted;
@@ -94,7 +94,8 @@ long accept(int fd, sockaddr* from, socklen_t* from_size, int flags) {
 long connect(int fd, const sockaddr* to, socklen_t to_size) {
   start_call();
   descriptor* d = known(fd);
-  if (d == nullptr || !is_socket(*d) || never_waits(fd, *d)) return connect_now(fd, to, to_size);
+  if (d == nullptr || !is_socket(*d) || never_waits(fd, *d))
+    return lasting_call(SYS_connect, fd, sys::word(to), to_size);
   operation op = writing(fd, *d);
   long result = connect_and_wait(op, to, to_size);
   leave_rest(op);

@@ -88,7 +88,7 @@ long receive_message(int fd, msghdr* message, int flags) {
     operation op = reading(fd, *d);
     return receive_one(op, message, flags);
   }
-  long moved = sys::call(SYS_recvmsg, fd, sys::word(message), flags);
+  long moved = lasting_call(SYS_recvmsg, fd, sys::word(message), flags);
   if (moved >= 0 && message->msg_controllen > 0) adopt_passed(message);
   return moved;
 }
@@ -98,7 +98,7 @@ long send_message(int fd, const msghdr* message, int flags) {
   share_passed(message);
   descriptor* d = known(fd);
   if (sends_at_once(d, flags) || message == nullptr)
-    return sys::call(SYS_sendmsg, fd, sys::word(message), flags);
+    return lasting_call(SYS_sendmsg, fd, sys::word(message), flags);
   operation op = writing(fd, *d);
   return send_one(op, message, flags);
 }
@@ -107,7 +107,8 @@ long receive_messages(int fd, mmsghdr* messages, unsigned count, int flags, time
   start_call();
   descriptor* d = known(fd);
   if (receives_at_once(d, flags) || count == 0) {
-    long got = sys::call(SYS_recvmmsg, fd, sys::word(messages), count, flags, sys::word(timeout));
+    long got =
+        lasting_call(SYS_recvmmsg, fd, sys::word(messages), count, flags, sys::word(timeout));
     adopt_all_passed(messages, got);
     return got;
   }
@@ -137,7 +138,7 @@ long send_messages(int fd, mmsghdr* messages, unsigned count, int flags) {
   for (unsigned i = 0; messages != nullptr && i < count; ++i) share_passed(&messages[i].msg_hdr);
   descriptor* d = known(fd);
   if (sends_at_once(d, flags) || count == 0)
-    return sys::call(SYS_sendmmsg, fd, sys::word(messages), count, flags);
+    return lasting_call(SYS_sendmmsg, fd, sys::word(messages), count, flags);
   operation op = writing(fd, *d);
   bool stream = !is_kind(*d, descriptor_kind::datagram);
   unsigned done = 0;

@@ -169,8 +169,8 @@ long receive(int fd, void* buffer, size_t size, int flags, sockaddr* from, sockl
   descriptor* d = known(fd);
   if (receives_at_once(d, flags)) {
     auto call = [&] {
-      return sys::call(SYS_recvfrom, fd, sys::word(buffer), static_cast<long>(size), flags,
-                       sys::word(from), sys::word(from_size));
+      return lasting_call(SYS_recvfrom, fd, sys::word(buffer), static_cast<long>(size), flags,
+                          sys::word(from), sys::word(from_size));
     };
     return d != nullptr && is_socket(*d) ? note_receive(fd, *d, size, flags, call) : call();
   }
@@ -183,8 +183,8 @@ long send(int fd, const void* buffer, size_t size, int flags, const sockaddr* to
   start_call();
   descriptor* d = known(fd);
   if (sends_at_once(d, flags))
-    return sys::call(SYS_sendto, fd, sys::word(buffer), static_cast<long>(size), flags,
-                     sys::word(to), static_cast<long>(to_size));
+    return lasting_call(SYS_sendto, fd, sys::word(buffer), static_cast<long>(size), flags,
+                        sys::word(to), static_cast<long>(to_size));
   operation op = writing(fd, *d);
   return send_bytes(op, buffer, size, flags, to, to_size);
 }

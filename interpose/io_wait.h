@@ -66,9 +66,10 @@ long wait(operation& op);
 
 // A system call that nothing tells the end of in advance: on a file, or where poll() may be wrong.
 // No lock of ours may be held.
-inline long lasting_call(long number, long a = 0, long b = 0, long c = 0, long d = 0) {
+inline long lasting_call(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0,
+                         long f = 0) {
   program_scope outside;
-  return sys::call(number, a, b, c, d);
+  return sys::call(number, a, b, c, d, e, f);
 }
 
 // Sleeps a little, longer each round, for what no event tells of. Results as wait().

@@ -241,11 +241,9 @@ bool concerns_thread(long number, const arguments& x, long& result) {
 }
 
 // State of the calling kernel thread: see wire.h.
-void wire_for(long number, const arguments& x) {
+bool wire_for(long number, const arguments& x) {
   switch (number) {
-    case SYS_prctl:
-      if (wires(x.a)) wire_caller();
-      return;
+    case SYS_prctl: return !wires(x.a) || wire_caller();
     case SYS_unshare:
     case SYS_setns:
     case SYS_ptrace:
@@ -261,7 +259,7 @@ void wire_for(long number, const arguments& x) {
     case SYS_set_mempolicy:
     case SYS_ioprio_set:
     case SYS_sched_setattr: return wire_caller();
-    default: return;
+    default: return true;
   }
 }
 
@@ -271,7 +269,7 @@ long dispatch(long number, const arguments& x) {
   if (!dormant() && (concerns_thread(number, x, result) || changes_descriptors(number, x, result) ||
                      waits(number, x, result)))
     return result;
-  if (on_fiber()) wire_for(number, x);
+  if (!wire_for(number, x)) return -1;
   return posix_result(sys::call(number, x.a, x.b, x.c, x.d, x.e, x.f));
 }
 

@@ -57,7 +57,8 @@ int made(const io_uring* ring, int result) {
 
 void uring_will_be_made(const io_uring_params* params) {
   constexpr uint32_t single_issuer = 1u << 12;  // IORING_SETUP_SINGLE_ISSUER, newer than our headers
-  if (params != nullptr && (params->flags & single_issuer) != 0) wire_caller();
+  if (params != nullptr && (params->flags & single_issuer) != 0 && !wire_caller())
+    say("a ring for a single thread is made without a kernel thread of its own");
 }
 
 void uring_made(int fd) {

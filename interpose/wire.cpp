@@ -11,10 +11,12 @@
 
 namespace vervet::interpose {
 
-void wire_caller() {
-  if (!on_fiber()) return;
+bool wire_caller() {
+  if (!on_fiber()) return true;
   runtime_scope scope;
-  scheduler::wire(*thread::self());
+  if (scheduler::wire(*thread::self())) return true;
+  errno = EAGAIN;
+  return false;
 }
 
 bool wires(long prctl_option) {
@@ -44,7 +46,7 @@ using namespace vervet::interpose;
 // One for each WIRES row: `parameters` as declared, `names` of them alone.
 #define WIRED(result, name, parameters, names) \
   EXPORT result name parameters {              \
-    wire_caller();                             \
+    if (!wire_caller()) return -1;             \
     return real().name names;                  \
   }
 
@@ -70,19 +72,19 @@ pid_t caller_as_zero(pid_t id) {
 
 EXPORT int setpriority(__priority_which_t which, id_t who, int priority) noexcept {
   pid_t id = which == PRIO_PROCESS ? caller_as_zero(static_cast<pid_t>(who)) : 1;
-  if (id == 0) wire_caller();
+  if (id == 0 && !wire_caller()) return -1;
   return real().setpriority(which, id == 0 ? 0 : who, priority);
 }
 
 EXPORT int sched_setscheduler(pid_t id, int policy, const sched_param* wanted) noexcept {
   id = caller_as_zero(id);
-  if (id == 0) wire_caller();
+  if (id == 0 && !wire_caller()) return -1;
   return real().sched_setscheduler(id, policy, wanted);
 }
 
 EXPORT int sched_setparam(pid_t id, const sched_param* wanted) noexcept {
   id = caller_as_zero(id);
-  if (id == 0) wire_caller();
+  if (id == 0 && !wire_caller()) return -1;
   return real().sched_setparam(id, wanted);
 }
 
@@ -92,6 +94,6 @@ EXPORT long ptrace(__ptrace_request request, ...) noexcept {
   long values[3];
   for (long& value : values) value = va_arg(list, long);
   va_end(list);
-  wire_caller();
+  if (!wire_caller()) return -1;
   return real().ptrace(request, values[0], values[1], values[2]);
 }

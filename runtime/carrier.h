@@ -42,6 +42,7 @@ struct carrier : list_hook {
   bool tainted = false;                 // its kernel state is that of a wired fiber that has ended
   unsigned index = 0;
   int kernel_tid = 0;
+  int state_file = -1;                  // /proc/…/stat of its kernel thread
   pthread_t thread{};                   // not for the first carrier of a preloaded program
   uint32_t tries = 0;                   // operations since the running fiber's turn began
   deadline sleeps_until = never;        // while it sleeps idle
@@ -81,6 +82,15 @@ namespace carriers {
 int reserve();
 // A free place in the table, with an alternate stack; null if there is none.
 carrier* make();
+// By the kernel thread of `c`, before it serves: notes who it is. end(): before it ends.
+void begin(carrier& c);
+void end(carrier& c);
+// What the kernel says of it: R, S, D, T…; 0 if that cannot be told.
+char state_of(const carrier& c);
+// Descriptors of ours: true for those, and the lowest that is >= `first`, -1 if there is none.
+bool owns(int fd);
+int lowest_owned(int first);
+
 // Starts the kernel thread of `c`. Returns 0 or an error number.
 int start_thread(carrier& c);
 

@@ -1,6 +1,8 @@
 // The table of carriers, their kernel threads, and the spare ones.
 #include <errno.h>
+#include <fcntl.h>
 #include <new>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "runtime/carrier.h"
@@ -45,12 +47,32 @@ bool give_alternate_stack(carrier& c) {
 void* run_thread(void* argument) {
   auto& c = *static_cast<carrier*>(argument);
   c.home.identity = fs_base::get();
-  c.kernel_tid = static_cast<int>(sys::gettid());
+  begin(c);
   sys::name_thread("vervet-carrier");
   carrier_signals_start(c);
   scheduler::serve(c);
+  end(c);
   scheduler::note_kernel_thread(-1);
   return nullptr;
+}
+
+// Made once: pthread_attr_setsigmask_np() allocates, and the monitor should do that as seldom as can be.
+struct {
+  pthread_attr_t attributes;
+  bool ready;
+} thread_attributes;
+
+int prepare_attributes() {
+  if (thread_attributes.ready) return 0;
+  pthread_attr_t& a = thread_attributes.attributes;
+  int error = pthread_attr_init(&a);
+  if (error != 0) return error;
+  pthread_attr_setstacksize(&a, stack_size);
+  sigset_t all;
+  sigfillset(&all);
+  error = pthread_attr_setsigmask_np(&a, &all);
+  thread_attributes.ready = error == 0;
+  return error;
 }
 
 void join(carrier& c) {
@@ -79,7 +101,43 @@ carrier* take_retired() {
 
 }  // namespace
 
+void begin(carrier& c) {
+  c.kernel_tid = static_cast<int>(sys::gettid());
+  long fd = sys::call(SYS_openat, AT_FDCWD, sys::word("/proc/thread-self/stat"),
+                      O_RDONLY | O_CLOEXEC);
+  c.state_file = fd < 0 ? -1 : sys::move_high(static_cast<int>(fd));
+}
+
+void end(carrier& c) {
+  if (c.state_file >= 0) sys::close(c.state_file);
+  c.state_file = -1;
+}
+
+char state_of(const carrier& c) {
+  char text[128];
+  long size = sys::call(SYS_pread64, c.state_file, sys::word(text), sizeof text - 1, 0);
+  text[size > 0 ? size : 0] = '\0';
+  // The state follows the name, which is in parentheses and may contain some.
+  const char* name_end = strrchr(text, ')');
+  return name_end != nullptr && name_end[1] == ' ' ? name_end[2] : 0;
+}
+
+bool owns(int fd) {
+  for (unsigned i = 0; const carrier* c = at(i); ++i)
+    if (fd >= 0 && c->state_file == fd) return true;
+  return false;
+}
+
+int lowest_owned(int first) {
+  int lowest = -1;
+  for (unsigned i = 0; const carrier* c = at(i); ++i)
+    if (c->state_file >= first && (lowest < 0 || c->state_file < lowest)) lowest = c->state_file;
+  return lowest;
+}
+
 int reserve() {
+  int error = prepare_attributes();
+  if (error != 0) return error;
   void* memory = sys::map(nullptr, most * sizeof(carrier), PROT_READ | PROT_WRITE,
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
   if (memory == nullptr) return ENOMEM;
@@ -100,16 +158,9 @@ carrier* make() {
 }
 
 int start_thread(carrier& c) {
-  pthread_attr_t attributes;
-  int error = pthread_attr_init(&attributes);
-  if (error != 0) return error;
-  pthread_attr_setstacksize(&attributes, stack_size);
-  sigset_t all;
-  sigfillset(&all);
-  pthread_attr_setsigmask_np(&attributes, &all);
   scheduler::note_kernel_thread(+1);
   c.started = true;
-  error = libc.pthread_create(&c.thread, &attributes, run_thread, &c);
+  int error = libc.pthread_create(&c.thread, &thread_attributes.attributes, run_thread, &c);
   if (error != 0) {
     scheduler::note_kernel_thread(-1);
     c.started = false;
@@ -117,7 +168,6 @@ int start_thread(carrier& c) {
     // It notes that itself, but others may ask before it runs.
     c.kernel_tid = static_cast<int>(identity::id_of(reinterpret_cast<void*>(c.thread)));
   }
-  pthread_attr_destroy(&attributes);
   return error;
 }
 
@@ -205,6 +255,7 @@ void join_all() {
     join(table[i]);
     sys::unmap(table[i].own_alternate_stack.ss_sp, alternate_stack_size);
   }
+  made = 0;
   sys::unmap(table, most * sizeof(carrier));
   forget_all();
 }
@@ -214,6 +265,7 @@ carrier* at(unsigned index) {
 }
 
 void forget_all() {
+  for (unsigned i = 0; carrier* c = const_cast<carrier*>(at(i)); ++i) end(*c);
   spare_lock.reset();
   spare = {};
   retired = {};

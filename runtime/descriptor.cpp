@@ -4,6 +4,7 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 
+#include "runtime/carrier.h"
 #include "runtime/hub.h"
 #include "runtime/interrupt.h"
 #include "runtime/sys.h"
@@ -97,8 +98,16 @@ descriptor* descriptor_of(int fd) {
   return &table[fd];
 }
 
-bool runtime_owns_descriptor(int fd) { return hub::get_poller().owns(fd); }
-int runtime_descriptor_from(int first) { return hub::get_poller().lowest_owned(first); }
+bool runtime_owns_descriptor(int fd) {
+  return hub::get_poller().owns(fd) || carriers::owns(fd);
+}
+
+int runtime_descriptor_from(int first) {
+  int pollers = hub::get_poller().lowest_owned(first);
+  int ours = carriers::lowest_owned(first);
+  if (pollers < 0 || ours < 0) return pollers < 0 ? ours : pollers;
+  return pollers < ours ? pollers : ours;
+}
 
 readiness wait_ready(int fd, uint32_t events, wait_for what, deadline until,
                      wait_class interruptible) {

@@ -1,12 +1,9 @@
 #include "runtime/monitor.h"
 
 #include <atomic>
-#include <charconv>
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <string.h>
 
 #include "runtime/carrier.h"
 #include "runtime/deadline.h"
@@ -81,23 +78,6 @@ void relieve_computing(worker& w, observation& o, carrier& c, deadline time) {
   ask_kernel_thread(c.kernel_tid, kernel_thread_request::preempt);
 }
 
-// What the kernel says of a carrier's thread: R, S, D, T…; 0 if it is gone.
-char state_of(const carrier& c) {
-  char path[64] = "/proc/self/task/";
-  char* end = path + strlen(path);
-  end = std::to_chars(end, path + sizeof path - 8, c.kernel_tid).ptr;
-  strcpy(end, "/stat");
-  long fd = sys::call(SYS_openat, AT_FDCWD, sys::word(path), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return 0;
-  char text[128];
-  long size = sys::read(static_cast<int>(fd), text, sizeof text - 1);
-  sys::close(static_cast<int>(fd));
-  text[size > 0 ? size : 0] = '\0';
-  // The state follows the name, which is in parentheses and may contain some.
-  const char* name_end = strrchr(text, ')');
-  return name_end != nullptr && name_end[1] == ' ' ? name_end[2] : 0;
-}
-
 int64_t cpu_time_of(const carrier& c) {
   constexpr unsigned of_a_thread = 6;  // the kernel's numbering of per-thread CPU clocks
   timespec t{};
@@ -116,7 +96,7 @@ verdict judge(const carrier& c, observation& o, int64_t stayed) {
   int64_t cpu = cpu_time_of(c);
   bool idle_since_last = cpu == o.cpu_at_last;
   o.cpu_at_last = cpu;
-  switch (state_of(c)) {
+  switch (carriers::state_of(c)) {
     case 'S':
     case 'D': return idle_since_last ? verdict::blocked : verdict::patience;
     case 'R':

@@ -8,6 +8,7 @@
 #include "runtime/identity.h"
 #include "runtime/idle.h"
 #include "runtime/monitor.h"
+#include "runtime/native_locks.h"
 #include "runtime/scheduler_internal.h"
 #include "runtime/signal.h"
 #include "runtime/stack.h"
@@ -41,7 +42,7 @@ int adopt_caller_as_main(carrier& c) {
   identity::detach_main();
   fiber* main = thread::adopt_main();
   if (main == nullptr) return ENOMEM;
-  c.kernel_tid = static_cast<int>(sys::gettid());
+  carriers::begin(c);
   c.stays = true;
   c.running = main;
   main->on = &c;
@@ -78,6 +79,7 @@ int start(const options& o) {
   workers_running = o.workers;
   adopted_main = o.adopt_caller;
   ownership_start();
+  native_locks_start();
   if (!descriptors_start()) return ENOMEM;
   int error = identity::learn_layout();
   if (error == 0) error = carriers::reserve();

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "runtime/cancel.h"
+#include "runtime/native_locks.h"
 #include "runtime/perturb.h"
 #include "runtime/scheduler.h"
 #include "runtime/signal_internal.h"
@@ -213,6 +214,7 @@ void look_in_frame(ucontext_t& frame) {
 }
 
 void preempt_in_frame(ucontext_t& frame) {
+  if (may_hold_native_lock(static_cast<uintptr_t>(frame.uc_mcontext.gregs[REG_RIP]))) return;
   fiber* host = self_state.host;
   if (host == nullptr || self_state.current != host || self_state.in_runtime != 0) return;
   if (self_state.in_lasting_call != 0) return;
