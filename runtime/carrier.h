@@ -16,6 +16,7 @@
 namespace vervet {
 
 struct fiber;
+struct offload_job;
 
 struct counters {
   uint64_t switches = 0;
@@ -30,6 +31,7 @@ struct carrier : list_hook {
   std::atomic<fiber*> running{nullptr};
   worker* owned = nullptr;              // may have been lost: owns_worker() tells
   uint64_t owned_epoch = 0;             // owned->epoch as it got the worker
+  offload_job* job = nullptr;           // while it has no worker: what it was employed for instead
   fiber* wired = nullptr;               // the one fiber it runs for life
   std::atomic<bool> wired_ready{false}; // that fiber is runnable
   std::atomic<uint32_t> call{0};        // where it sleeps when not in the poller; 1 calls it
@@ -94,9 +96,11 @@ int lowest_owned(int first);
 // Starts the kernel thread of `c`. Returns 0 or an error number.
 int start_thread(carrier& c);
 
-// A carrier without a worker for a worker that needs one: a spare one, or a new one. Null if none can
-// be started. Once it owns the worker it is employed; what is not used after all goes back.
+// A carrier without a worker, for a worker that needs one or for a job: a spare one, or a new one. Null if
+// none can be started. Once it owns the worker, or has the job, it is employed; else it goes back.
 carrier* take_spare(bool may_make = true);
+// The same for a job: not the main kernel thread, on which the process's signals would interrupt it.
+carrier* take_spare_for_job(bool may_make);
 void employ(carrier& c);
 // One that serves `f` alone, started by the caller's kernel thread. Null if it cannot be.
 carrier* make_wired(fiber& f);
@@ -104,7 +108,7 @@ void give_back(carrier& c);
 // Wakes a carrier that sleeps on its call.
 void call(carrier& c);
 
-// By a carrier without a worker: sleeps until it has got one. False if it should end instead, because
+// By a carrier without a worker: sleeps until it has got one, or a job. False if it should end instead, because
 // nobody has needed it for a while (or `stopping` is set, which call_all() has it see).
 bool await_worker(carrier& c, const std::atomic<bool>& stopping);
 void call_all();

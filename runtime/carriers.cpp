@@ -171,14 +171,22 @@ int start_thread(carrier& c) {
   return error;
 }
 
-carrier* take_spare(bool may_make) {
-  {
-    lock_guard guard(spare_lock);
-    if (carrier* c = spare.pop_front()) {
-      c->taken = true;
-      return c;
-    }
-  }
+namespace {
+
+bool is_main(const carrier& c) { return !c.started; }
+
+carrier* find_spare(bool for_job) {
+  lock_guard guard(spare_lock);
+  carrier* c = spare.front();
+  while (c != nullptr && for_job && is_main(*c)) c = spare.after(c);
+  if (c == nullptr) return nullptr;
+  list<carrier>::remove(c);
+  c->taken = true;
+  return c;
+}
+
+carrier* find_or_make(bool for_job, bool may_make) {
+  if (carrier* c = find_spare(for_job)) return c;
   carrier* c = may_make ? make() : nullptr;
   if (c == nullptr) return nullptr;
   c->taken = true;
@@ -187,6 +195,11 @@ carrier* take_spare(bool may_make) {
   retired.push_back(c);
   return nullptr;
 }
+
+}  // namespace
+
+carrier* take_spare(bool may_make) { return find_or_make(false, may_make); }
+carrier* take_spare_for_job(bool may_make) { return find_or_make(true, may_make); }
 
 carrier* make_wired(fiber& f) {
   carrier* c = make();
@@ -234,7 +247,8 @@ bool await_worker(carrier& c, const std::atomic<bool>& stopping) {
       unneeded = sys::futex_wait(&c.call, 0, stays ? nullptr : &until) == -ETIMEDOUT && !stays;
     lock_guard guard(spare_lock);
     bool called = c.call.exchange(0, std::memory_order_acq_rel) != 0;
-    if (called && c.owned != nullptr && !stopping.load(std::memory_order_relaxed)) return true;
+    bool employed = c.owned != nullptr || c.job != nullptr;
+    if (called && employed && !stopping.load(std::memory_order_relaxed)) return true;
     if (c.taken || !unneeded) continue;
     if (c.linked()) list<carrier>::remove(&c);
     retired.push_back(&c);

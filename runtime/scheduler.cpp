@@ -4,6 +4,7 @@
 #include "runtime/idle.h"
 #include "runtime/light_hub.h"
 #include "runtime/monitor.h"
+#include "runtime/offload.h"
 #include "runtime/perturb.h"
 #include "runtime/run_queue.h"
 #include "runtime/scheduler_internal.h"
@@ -145,6 +146,8 @@ void serve(carrier& c) {
   for (;;) {
     if (c.wired != nullptr)
       serve_wired(c);
+    else if (c.job != nullptr)
+      serve_jobs(c);
     else if (owns_worker(c) && !stopping.load(std::memory_order_acquire))
       serve_worker(c);
     else if (!carriers::await_worker(c, stopping))
