@@ -37,7 +37,11 @@ long no_wait(const operation& op, const iovec* vector, size_t count) {
 
 long when_possible(operation& op, const iovec* vector, size_t count) {
   long result = attempt(op, [&]() -> long {
-    if (looks_possible(op)) return plain_lasting(op, vector, count);
+    if (looks_possible(op)) {
+      // A handler that runs there may jump out.
+      leave_rest(op);
+      return plain_lasting(op, vector, count);
+    }
     // A descriptor that can never do it says so, where waiting would be for ever.
     long refusal = no_wait(op, vector, count);
     return refusal == -EOPNOTSUPP ? -EAGAIN : refusal;

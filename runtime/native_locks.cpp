@@ -1,8 +1,9 @@
 #include "runtime/native_locks.h"
 
-#include <dlfcn.h>
 #include <link.h>
 #include <stdlib.h>
+
+extern "C" void* __tls_get_addr(void*);
 
 namespace vervet {
 namespace {
@@ -27,16 +28,14 @@ int note_module(dl_phdr_info* module, size_t, void* marks) {
   return 0;
 }
 
-uintptr_t address_of(const char* name) {
-  return reinterpret_cast<uintptr_t>(dlsym(RTLD_DEFAULT, name));
-}
-
 }  // namespace
 
 void native_locks_start() {
   if (count != 0) return;
   // One function of each: libc, the loader, and whoever replaces malloc.
-  uintptr_t marks[] = {address_of("abort"), address_of("__tls_get_addr"), address_of("malloc")};
+  uintptr_t marks[] = {reinterpret_cast<uintptr_t>(&::abort),
+                       reinterpret_cast<uintptr_t>(&::__tls_get_addr),
+                       reinterpret_cast<uintptr_t>(&::malloc)};
   dl_iterate_phdr(note_module, marks);
 }
 

@@ -125,7 +125,12 @@ void serve_worker(carrier& c) {
   fiber* f = take_starved();
   if (f == nullptr) f = take_own_or_shared(*c.owned);
   if (f == nullptr) f = steal(*c.owned);
-  if (f == nullptr) f = take_preempted();
+  if (f == nullptr && !preempted.empty()) {
+    // One that computes comes after all that is ready, not only after all that is known to be.
+    hub::look();
+    f = take_own_or_shared(*c.owned);
+    if (f == nullptr) f = take_preempted();
+  }
   if (f != nullptr)
     run(c, *f);
   else

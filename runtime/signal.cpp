@@ -9,6 +9,7 @@
 #include "runtime/thread.h"
 #include "runtime/thread_internal.h"
 #include "runtime/thread_state.h"
+#include "runtime/worker.h"
 
 namespace vervet {
 
@@ -83,6 +84,8 @@ void tell(fiber& f, int number) {
   if ((before & interrupt_signal) != 0) return;
   if (interrupt(f, interrupt_signal)) return;
   count_as_told(f);
+  // A carrier that turns to the fiber just now is seen with it, or the fiber sees that it was told.
+  barrier_on_every_cpu();
   carrier* c = running_on(f);
   if (c != nullptr && self_state.host != &f) poke(*c, number);
 }

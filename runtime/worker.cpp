@@ -19,19 +19,6 @@ char* barrier_page;
 // Held while the monitor looks into an identity that may end meanwhile.
 lock inspection;
 
-// Every kernel thread of the process that runs at this moment executes a full barrier before this
-// returns; one that does not run had one when it was switched out.
-void barrier_on_every_cpu() {
-  if (has_membarrier &&
-      sys::call(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0)
-    return;
-  // Without that call: taking a right away from a page that is in use makes the kernel interrupt
-  // every CPU that runs this process, to drop what it has cached of the page table.
-  sys::call(SYS_mprotect, sys::word(barrier_page), 4096, PROT_READ | PROT_WRITE);
-  *const_cast<volatile char*>(barrier_page) = 1;
-  sys::call(SYS_mprotect, sys::word(barrier_page), 4096, PROT_READ);
-}
-
 // The word in_runtime of the identity that `f` runs on.
 uint32_t in_runtime_of(const fiber& f) {
   auto offset = reinterpret_cast<char*>(&self_state) - static_cast<char*>(fs_base::get());
@@ -54,6 +41,18 @@ void pass(worker& w, uint64_t owned, carrier& heir) {
 }
 
 }  // namespace
+
+void barrier_on_every_cpu() {
+  if (has_membarrier &&
+      sys::call(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0)
+    return;
+  if (barrier_page == nullptr) return;
+  // Without that call: taking a right away from a page that is in use makes the kernel interrupt
+  // every CPU that runs this process, to drop what it has cached of the page table.
+  sys::call(SYS_mprotect, sys::word(barrier_page), 4096, PROT_READ | PROT_WRITE);
+  *const_cast<volatile char*>(barrier_page) = 1;
+  sys::call(SYS_mprotect, sys::word(barrier_page), 4096, PROT_READ);
+}
 
 void ownership_start() {
   has_membarrier =

@@ -40,6 +40,10 @@ struct worker {
   }
 };
 
+// Every kernel thread of the process that runs at this moment executes a full barrier before this
+// returns; one that does not run had one when it was switched out. REQUIRES: ownership_start().
+void barrier_on_every_cpu();
+
 // Prepares the process for take_over(). Once, before there is a second thread: then it is quick.
 void ownership_start();
 
