@@ -232,14 +232,14 @@ void employ(carrier& c) {
 }
 
 bool await_worker(carrier& c, const std::atomic<bool>& stopping) {
-  {
-    lock_guard guard(spare_lock);
-    // The monitor, which made it, may have taken it already, and may have given it back as well.
-    if (!c.taken && !c.tainted && !c.linked()) spare.push_front(&c);
-  }
-  // One that owns a worker has come because the scheduler ends.
-
+  auto is_employed = [&c] { return c.owned != nullptr || c.job != nullptr; };
   for (;;) {
+    {
+      lock_guard guard(spare_lock);
+      // Whoever made it may have taken it for something already, and have employed it or given it back
+      // since; one that was quick has done its job before it was called for it.
+      if (!c.taken && !c.tainted && !c.linked() && !is_employed()) spare.push_front(&c);
+    }
     bool unneeded = (c.tainted && !c.stays) || stopping.load(std::memory_order_acquire);
     timespec until = timespec_of(after(spare_life));
     bool stays = c.stays || kept.load(std::memory_order_relaxed);
@@ -247,8 +247,7 @@ bool await_worker(carrier& c, const std::atomic<bool>& stopping) {
       unneeded = sys::futex_wait(&c.call, 0, stays ? nullptr : &until) == -ETIMEDOUT && !stays;
     lock_guard guard(spare_lock);
     bool called = c.call.exchange(0, std::memory_order_acq_rel) != 0;
-    bool employed = c.owned != nullptr || c.job != nullptr;
-    if (called && employed && !stopping.load(std::memory_order_relaxed)) return true;
+    if (called && is_employed() && !stopping.load(std::memory_order_relaxed)) return true;
     if (c.taken || !unneeded) continue;
     if (c.linked()) list<carrier>::remove(&c);
     retired.push_back(&c);

@@ -30,7 +30,7 @@ CONF
   helper "$python" "$here/load.py" linger --port "$port" --clients 10 --half "" --ready "$dir/ready"
   wait_until 5 test -e "$dir/ready" || fail "no lingering connections"
   stop server
-  # One more than usual: what blocks inside libc (its log) has a kernel thread for a moment.
+  # One more than usual: a spare one is seen beside a thread that is being made.
   few_threads 60 1
   tail -n 1 "$dir/server.err" | grep -q Terminated || fail "it did not shut down in order"
   report "$figures threads=$threads end='$end'"
