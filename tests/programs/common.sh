@@ -138,7 +138,7 @@ launch() {
   supervisor[$label]=$!
 }
 
-# ended PROGRAM-NAME [SECONDS]: waits for its end, then sets end, threads, seconds, interposed.
+# ended PROGRAM-NAME [SECONDS]: waits for its end, then sets end, threads, peak, seconds, interposed.
 ended() {
   local key value
   wait_until "${2:-20}" test -f "$dir/$1.report" || fail "$1 is still running"
@@ -148,6 +148,7 @@ ended() {
     case $key in
       end) end=$value ;;
       threads) threads=$value ;;
+      peak) peak=$value ;;
       seconds) seconds=$value ;;
       interposed) interposed=$value ;;
     esac
@@ -199,11 +200,11 @@ output_as_native() {
 }
 
 # few_threads NATIVE-MINIMUM [STRANGERS]: of the program that ended last. The native minimum proves
-# that the load was concurrent; interposed there are the workers, the monitor and one for what
+# that the load was concurrent, for which one look is enough; interposed there are the workers, the monitor and one for what
 # blocks, beside STRANGERS that are made past us.
 few_threads() {
   if native; then
-    [ "$threads" -ge "$1" ] || fail "only $threads kernel threads natively, $1 expected"
+    [ "$peak" -ge "$1" ] || fail "only $peak kernel threads natively, $1 expected"
   else
     [ "$threads" -le $((mode + 2 + ${2:-0})) ] || fail "$threads kernel threads with $mode workers"
   fi

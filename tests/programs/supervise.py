@@ -7,6 +7,7 @@ Output goes to BASE.out and BASE.err. When the program has ended, BASE.report ap
     end=exit N | signal N | limit       how it ended; limit: killed here, after --limit seconds
     threads=N                           most kernel threads seen at once in one process, in two looks in a
                                         row: one that is there for microseconds does not count
+    peak=N                              the same in any one look
     seconds=S                           how long it ran
     interposed=yes | no | unseen        whether libvervet_preload.so was mapped into it
 SIGTERM and SIGINT are passed on to the program, SIGUSR1 kills it. Signalling through its parent
@@ -58,7 +59,7 @@ class Watch:
         self.tree = tree
         self.started = time.monotonic()
         # It may be gone before the first look.
-        self.threads = 1
+        self.threads = self.peak = 1
         self.last_seen = {}
         self.interposed = False
 
@@ -70,6 +71,7 @@ class Watch:
         for pid in pids:
             seen = kernel_threads(pid)
             self.threads = max(self.threads, len(seen & self.last_seen.get(pid, set())))
+            self.peak = max(self.peak, len(seen))
             self.last_seen[pid] = seen
         if not self.interposed:
             maps = read(f"/proc/{self.process.pid}/maps")
@@ -91,7 +93,7 @@ def kill_all(process):
 
 def write_report(path, end, watch):
     with open(path + ".new", "w", encoding="utf-8") as file:
-        print(f"end={end}", f"threads={watch.threads}", f"seconds={watch.age():.2f}",
+        print(f"end={end}", f"threads={watch.threads}", f"peak={watch.peak}", f"seconds={watch.age():.2f}",
               f"interposed={watch.seen()}", sep="\n", file=file)
     os.rename(path + ".new", path)
 
