@@ -51,6 +51,8 @@ long sleep_on_word(const futex_call& c, deadline until, uint32_t bits) {
         if (handled == interruption::restart && until != never) return -EINTR;
         break;
       }
+      case lot::outcome::cut:
+      case lot::outcome::deadlock: break;  // not ended so
     }
   }
 }

@@ -123,6 +123,7 @@ long ask_and_park_on_one(operation& op, deadline until, Ask ask) {
       case readiness::timed_out: return ask();
       case readiness::closed: return ask();
       case readiness::interrupted: return interrupted;
+      case readiness::cut: return -ECANCELED;
       case readiness::unpollable: return -EOPNOTSUPP;
     }
   }

@@ -27,6 +27,7 @@ long wait(operation& op) {
     case readiness::timed_out: return -EAGAIN;
     case readiness::closed: return -EBADF;
     case readiness::interrupted: return after_interruption(restarts(op));
+    case readiness::cut: return -ECANCELED;
     case readiness::unpollable: break;
   }
   return back_off(op);

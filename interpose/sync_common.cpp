@@ -32,7 +32,9 @@ int sleep_while(const wait_request& r, lot::call_ref busy) {
       case lot::outcome::interrupted:
         if (interrupted_for_good(r)) return EINTR;
         break;
-      case lot::outcome::unparked: break;
+      case lot::outcome::unparked:
+      case lot::outcome::cut:
+      case lot::outcome::deadlock: break;  // the latter two do not end it
     }
     if (r.bits == ordinary_waiter && now() >= starved_at) {
       sleep.bits = starved_waiter;

@@ -1,5 +1,5 @@
 // The C interface: which kind of fiber is meant, and what an argument may be.
-#include "vervet/vervet.h"
+#include "vervet/abi.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -10,6 +10,7 @@
 #include "runtime/interrupt.h"
 #include "runtime/light_hub.h"
 #include "runtime/parking_lot.h"
+#include "runtime/scope.h"
 #include "runtime/scheduler.h"
 #include "runtime/thread.h"
 #include "runtime/thread_state.h"
@@ -23,13 +24,13 @@ namespace {
 constexpr size_t full_stack_size = 256 * 1024;
 
 // All fibers of the vervet_run() that is going on, if one is.
-join_scope run_scope;
+flow_set run_set;
 std::atomic<uint32_t> run_flows{0};
 std::atomic<bool> running{false};
 
 bool inside_run() {
   fiber* current = self_state.current;
-  return current != nullptr && current->handle != nullptr && current->handle->scope == &run_scope;
+  return current != nullptr && current->handle != nullptr && current->handle->set == &run_set;
 }
 
 // Runs after the destructors of the fiber's thread_local objects, also when pthread_exit() ends it.
@@ -47,21 +48,21 @@ void* full_entry(void* argument) {
   memcpy(self.thread.name, record.name, sizeof record.name);
   // The first one registered is the last one to run.
   __cxa_thread_atexit_impl(full_ended, &record, &__dso_handle);
-  record.result = record.entry(record.argument);
+  handle::run(record);
   return nullptr;
 }
 
 int start_full(vervet_fiber& record, size_t stack_size) {
   if (stack_size == 0) stack_size = full_stack_size;
   if (stack_size < light_hub::least_stack_size) return EINVAL;
-  run_scope.add_flow();
+  run_set.add_flow();
   run_flows.fetch_add(1, std::memory_order_relaxed);
   pthread_t unused;
   int error =
       thread::create(&unused, {.stack_size = stack_size, .detached = true}, full_entry, &record);
   if (error == 0) return 0;
   run_flows.fetch_sub(1, std::memory_order_relaxed);
-  run_scope.remove_flow();
+  run_set.remove_flow();
   return error;
 }
 
@@ -88,32 +89,22 @@ void wait_for_run() {
   }
 }
 
-void sleep(deadline until) {
-  runtime_scope scope;
-  for (;;) {
-    parker& self = self_parker();
-    self.arm(wait_class::signals);
-    wake_reason reason = park(self, wait_for::sleep, until);
-    if (reason == wake_reason::timed_out) return;
-    if (reason == wake_reason::interrupted) handle_interruption(false);
-  }
-}
-
 // What the last fibers still do after full_ended(), key destructors for one, may need a carrier.
 void wait_for_last_ends() {
   constexpr int64_t moment = 50'000;
-  while (thread::alive_count() != 0) sleep(after(moment));
+  while (thread::alive_count() != 0) vervet_sleep_for(moment);
 }
 
 int run(unsigned workers, void* (*function)(void*), void* argument, void** result) {
   int error = scheduler::start({.workers = workers});
   if (error != 0) return error;
-  vervet_fiber* main = handle::make(run_scope, function, argument, nullptr, 2);
+  vervet_fiber* main = handle::make(run_set, function, argument, nullptr, 2);
   if (main == nullptr) error = EAGAIN;
   if (main != nullptr) {
     runtime_scope scope;
     main->is_main = true;
-    run_scope.main_ended = false;
+    run_set.main_begins();
+    set_of_run.store(&run_set, std::memory_order_release);
     error = start_full(*main, 0);
     if (error != 0) handle::release(*main);
   }
@@ -122,6 +113,7 @@ int run(unsigned workers, void* (*function)(void*), void* argument, void** resul
     if (result != nullptr) *result = main->result;
   }
   if (main != nullptr) handle::release(*main);
+  set_of_run.store(nullptr, std::memory_order_release);
   wait_for_last_ends();
   scheduler::stop();
   return error;
@@ -135,17 +127,22 @@ using namespace vervet;
 int vervet_spawn(vervet_fiber** fiber, const vervet_spawn_options* options, void* (*entry)(void*),
                  void* argument) {
   if (!known(options)) return EINVAL;
-  size_t stack_size = options != nullptr ? options->stack_size : 0;
-  const char* name = options != nullptr ? options->name : nullptr;
-  bool full = inside_run();
+  vervet_spawn_options none{};
+  if (options == nullptr) options = &none;
+  if (options->kind > VERVET_FULL) return EINVAL;
+  bool full = options->kind == VERVET_FULL || (options->kind == VERVET_DEFAULT && inside_run());
+  if (full && (options->hub != nullptr || !inside_run())) return EINVAL;
   light_hub* hub = full ? nullptr : light_hub::here();
   if (!full && hub == nullptr) return EAGAIN;
 
   runtime_scope scope;
   vervet_fiber* record =
-      handle::make(full ? run_scope : hub->scope, entry, argument, name, fiber != nullptr ? 2 : 1);
+      handle::make(full ? run_set : hub->flows, entry, argument, options->name, fiber != nullptr ? 2 : 1);
   if (record == nullptr) return EAGAIN;
-  int error = full ? start_full(*record, stack_size) : hub->spawn(*record, stack_size);
+  record->start = options->start;
+  record->discard = options->discard;
+  int error = full ? start_full(*record, options->stack_size)
+                   : hub->spawn(*record, options->stack_size);
   if (error != 0) {
     if (fiber != nullptr) handle::release(*record);
     handle::release(*record);
@@ -154,54 +151,6 @@ int vervet_spawn(vervet_fiber** fiber, const vervet_spawn_options* options, void
   if (fiber != nullptr) *fiber = record;
   return 0;
 }
-
-int vervet_join(vervet_fiber* fiber, void** result, int64_t deadline) {
-  runtime_scope scope;
-  int error = handle::join(*fiber, deadline);
-  if (error == 0 && result != nullptr) *result = fiber->result;
-  return error;
-}
-
-int vervet_joinall(vervet_fiber* const* fibers, size_t count, int64_t deadline) {
-  for (size_t i = 0; i < count; ++i) {
-    if (fibers[i] == nullptr) continue;
-    int error = vervet_join(fibers[i], nullptr, deadline);
-    if (error != 0) return error;
-  }
-  return 0;
-}
-
-int vervet_has_ended(const vervet_fiber* fiber) {
-  return fiber->state.load(std::memory_order_acquire) == handle_state::ended;
-}
-
-void vervet_release(vervet_fiber* fiber) {
-  if (fiber == nullptr) return;
-  runtime_scope scope;
-  handle::release(*fiber);
-}
-
-void vervet_yield() {
-  fiber* current = self_state.current;
-  if (current == nullptr) return;
-  runtime_scope scope;
-  if (current->kind == fiber_kind::light)
-    current->hub->yield(*current);
-  else
-    scheduler::yield();
-}
-
-void vervet_sleep_for(int64_t nanoseconds) {
-  if (nanoseconds <= 0) return vervet_yield();
-  sleep(after(nanoseconds));
-}
-
-void vervet_sleep_until(int64_t deadline) {
-  if (deadline <= now()) return vervet_yield();
-  sleep(deadline);
-}
-
-int64_t vervet_after(int64_t nanoseconds) { return nanoseconds <= 0 ? now() : after(nanoseconds); }
 
 int vervet_run(const vervet_run_options* options, void* (*function)(void*), void* argument,
                void** result) {
@@ -225,3 +174,23 @@ void vervet_report_uncaught(const char* what) {
   say("fiber %lu%s%s%s ended with an uncaught exception: %s", own->number, named ? " (" : "",
       own->name, named ? ")" : "", what);
 }
+
+int vervet_kill(vervet_fiber* fiber) {
+  runtime_scope scope;
+  if (fiber->state.load(std::memory_order_acquire) != handle_state::running) return ESRCH;
+  scope::cancel(fiber->root);
+  return 0;
+}
+
+vervet_fiber* vervet_current() {
+  fiber* current = self_state.current;
+  return current != nullptr ? current->handle : nullptr;
+}
+
+void vervet_retain(vervet_fiber* fiber) {
+  fiber->references.fetch_add(1, std::memory_order_relaxed);
+}
+
+const char* vervet_name(const vervet_fiber* fiber) { return fiber->name; }
+
+uint64_t vervet_number(const vervet_fiber* fiber) { return fiber->number; }

@@ -7,6 +7,7 @@
 #include "runtime/carrier.h"
 #include "runtime/hub.h"
 #include "runtime/interrupt.h"
+#include "runtime/scope.h"
 #include "runtime/sys.h"
 #include "runtime/thread_state.h"
 
@@ -146,8 +147,10 @@ readiness wait_ready(int fd, uint32_t events, wait_for what, deadline until,
     case wake_reason::closed:
       return readiness::closed;
     case wake_reason::interrupted:
-    case wake_reason::killed:
       return readiness::interrupted;
+    case wake_reason::cut:
+      // Or meant for an earlier wait of ours.
+      return scope::due() ? readiness::cut : readiness::ready;
     default:
       return readiness::ready;
   }

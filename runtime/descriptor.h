@@ -73,6 +73,7 @@ enum class readiness : uint8_t {
   timed_out,
   closed,       // the descriptor was closed or replaced meanwhile: EBADF
   interrupted,  // see handle_interruption(); nothing has run yet
+  cut,          // a scope is due, or a kill (scope.h)
   unpollable,   // epoll does not take it: do the operation, it will not wait
 };
 

@@ -8,20 +8,11 @@
 #include "runtime/interrupt.h"
 #include "runtime/light_hub.h"
 #include "runtime/parking_lot.h"
+#include "runtime/scope.h"
 #include "runtime/sys.h"
 #include "runtime/thread_state.h"
 
 namespace vervet {
-
-void join_scope::add_flow() {
-  lock_guard guard(mutex);
-  ++flows;
-}
-
-void join_scope::remove_flow() {
-  lock_guard guard(mutex);
-  --flows;
-}
 
 namespace handle {
 namespace {
@@ -49,8 +40,7 @@ bool has_ended(const vervet_fiber& target) {
 }
 
 struct caller {
-  join_scope* scope = nullptr;   // null: a flow that no scope knows
-  vervet_fiber* self = nullptr;  // null: a host's own flow
+  flow_set* set = nullptr;  // null: a flow of no set
   bool is_main = false;
 };
 
@@ -58,68 +48,32 @@ caller who_calls() {
   fiber* current = self_state.current;
   if (current == nullptr) return {};
   vervet_fiber* own = current->handle;
-  if (own != nullptr) return {own->scope, own, own->is_main};
-  if (current->kind == fiber_kind::light) return {&current->hub->scope, nullptr, true};
+  if (own != nullptr) return {own->set, own->is_main};
+  if (current->kind == fiber_kind::light) return {&current->hub->flows, true};
   return {};
 }
 
-void wake_all(vervet_fiber& target) { lot::unpark(&target.state, ~0u); }
-
-// Decides whom to tell if the scope is deadlocked. Returns the fiber whose joiners must be woken so
-// that one of them learns of it, or null. REQUIRES: scope.mutex held.
-vervet_fiber* note_deadlock(join_scope& scope) {
-  if (scope.flows == 0 || scope.joining != scope.flows) return nullptr;
-  vervet_fiber* target = scope.main_target;
-  if (target == nullptr && scope.main_ended) target = scope.joined.front();
-  scope.told = target;
-  return target;
-}
-
-// Counts the caller among those who wait for `target`. Returns EDEADLK if that closes a circle
-// and the caller is the one to be told. REQUIRES: scope.mutex held.
-int begin_counted(join_scope& scope, vervet_fiber& target, bool is_main) {
-  bool closes = scope.joining + 1 == scope.flows;
-  if (closes && scope.main_target == nullptr) return EDEADLK;
-  ++scope.joining;
-  if (target.joiners++ == 0) scope.joined.push_back(&target);
-  if (is_main) scope.main_target = &target;
-  return 0;
-}
-
-// True if the caller, which waits for `target`, is told of a deadlock; it is counted no more.
-bool take_deadlock(join_scope& scope, vervet_fiber& target, bool is_main) {
-  lock_guard guard(scope.mutex);
-  if (scope.told != &target) return false;
-  scope.told = nullptr;
-  if (is_main) scope.main_target = nullptr;
-  --scope.joining;
-  if (--target.joiners == 0) list<vervet_fiber>::remove(&target);
-  return true;
-}
-
 int result_of(const vervet_fiber& target) {
-  return target.state.load(std::memory_order_acquire) == handle_state::ended ? 0 : ECANCELED;
+  return target.state.load(std::memory_order_acquire) == handle_state::ended ? 0 : EOWNERDEAD;
 }
 
-// Sleeps until the end of `target`, `until`, or a deadlock of `scope` that the caller is told of.
-int sleep_until_ended(vervet_fiber& target, deadline until, join_scope* scope, bool is_main) {
-  auto is_told = [&] {
-    return scope != nullptr && scope->told == &target && (is_main || scope->main_ended);
-  };
-  auto not_over = [&] { return !has_ended(target) && !is_told(); };
-  for (;;) {
-    lot::outcome outcome = lot::park(
-        {.address = &target.state, .what = wait_for::join, .until = until, .validate = not_over});
-    if (has_ended(target)) return result_of(target);
-    if (outcome == lot::outcome::timed_out) return ETIMEDOUT;
-    if (is_told() && take_deadlock(*scope, target, is_main)) return EDEADLK;
-    if (outcome == lot::outcome::interrupted) handle_interruption(false);
+// False if the fiber was killed before its start.
+bool wait_for_start(vervet_fiber& own) {
+  runtime_scope inside;
+  while (own.start > now() && !scope::due()) {
+    parker& self = self_parker();
+    self.arm(wait_class::api);
+    if (park(self, wait_for::sleep, own.start) == wake_reason::interrupted)
+      handle_interruption(false);
   }
+  if (!scope::due()) return true;
+  vervet_check_killed();
+  return false;
 }
 
 }  // namespace
 
-vervet_fiber* make(join_scope& scope, void* (*entry)(void*), void* argument, const char* name,
+vervet_fiber* make(flow_set& set, void* (*entry)(void*), void* argument, const char* name,
                    uint32_t references) {
   vervet_fiber* record;
   uint64_t number;
@@ -134,7 +88,7 @@ vervet_fiber* make(join_scope& scope, void* (*entry)(void*), void* argument, con
   }
   new (record) vervet_fiber;
   record->references.store(references, std::memory_order_relaxed);
-  record->scope = &scope;
+  record->set = &set;
   record->process = process;
   record->entry = entry;
   record->argument = argument;
@@ -151,45 +105,60 @@ void release(vervet_fiber& target) {
 }
 
 void finish(vervet_fiber& target, handle_state state) {
-  join_scope& scope = *target.scope;
-  vervet_fiber* to_tell = nullptr;
-  {
-    lock_guard guard(scope.mutex);
-    target.state.store(state, std::memory_order_release);
-    if (target.joiners != 0) list<vervet_fiber>::remove(&target);
-    scope.joining -= target.joiners;
-    target.joiners = 0;
-    if (scope.main_target == &target) scope.main_target = nullptr;
-    if (scope.told == &target) scope.told = nullptr;
-    if (target.is_main) scope.main_ended = true;
-    --scope.flows;
-    to_tell = note_deadlock(scope);
-  }
-  wake_all(target);
-  // Its joiners' handles keep it: they wait for it still.
-  if (to_tell != nullptr) wake_all(*to_tell);
+  flow_set& set = *target.set;
+  target.state.store(state, std::memory_order_release);
+  if (target.is_main) set.main_ends();
+  set.remove_flow();
+  lot::unpark(&target.state, ~0u);
   release(target);
+}
+
+lot::outcome park_api(lot::request request, const flow_set* ended_by) {
+  caller me = who_calls();
+  closed_wait closed;
+  closed.who = &self_parker();
+  closed.is_main = me.is_main;
+  closed.inside = ended_by != nullptr && ended_by == me.set;
+  bool counted = me.set != nullptr && request.until == never && !scope::bounded();
+  auto count = [&] {
+    closed.epoch = parker::epoch_of(closed.who->word.load(std::memory_order_relaxed));
+    me.set->begin(closed);
+    return true;
+  };
+  request.interruptible = wait_class::api;
+  if (counted) request.before_sleep = count;
+  lot::outcome outcome = lot::park(request);
+  if (counted) me.set->end(closed);
+  if (outcome == lot::outcome::interrupted) handle_interruption(false);
+  // One meant for an earlier wait of ours.
+  if (outcome == lot::outcome::cut && !scope::due()) return lot::outcome::unparked;
+  return outcome;
+}
+
+void run(vervet_fiber& own) {
+  self_state.scopes = &own.root;
+  if (wait_for_start(own))
+    own.result = own.entry(own.argument);
+  else if (own.discard != nullptr)
+    own.discard(own.argument);
+  self_state.scopes = nullptr;
 }
 
 int join(vervet_fiber& target, deadline until) {
   if (has_ended(target)) return result_of(target);
-  if (target.process != process_generation) return ECANCELED;
-  caller me = who_calls();
-  if (me.self == &target) return EDEADLK;
-  if (me.scope == nullptr || me.scope != target.scope || until != never)
-    return sleep_until_ended(target, until, nullptr, false);
-
-  join_scope& scope = *me.scope;
-  vervet_fiber* to_tell = nullptr;
-  {
-    lock_guard guard(scope.mutex);
+  if (target.process != process_generation) return EOWNERDEAD;
+  fiber* current = self_state.current;
+  if (current != nullptr && current->handle == &target) return EDEADLK;
+  auto not_over = [&] { return !has_ended(target); };
+  for (;;) {
+    lot::outcome outcome = park_api(
+        {.address = &target.state, .what = wait_for::join, .until = until, .validate = not_over},
+        target.set);
     if (has_ended(target)) return result_of(target);
-    int error = begin_counted(scope, target, me.is_main);
-    if (error != 0) return error;
-    to_tell = note_deadlock(scope);
+    if (outcome == lot::outcome::timed_out) return ETIMEDOUT;
+    if (outcome == lot::outcome::cut) return ECANCELED;
+    if (outcome == lot::outcome::deadlock) return EDEADLK;
   }
-  if (to_tell != nullptr) wake_all(*to_tell);
-  return sleep_until_ended(target, until, &scope, me.is_main);
 }
 
 void acquire_all() { pool_lock.acquire(); }

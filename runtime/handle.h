@@ -9,10 +9,9 @@
 #include <stdint.h>
 
 #include "runtime/deadline.h"
-#include "runtime/list.h"
-#include "runtime/lock.h"
-
-struct vervet_fiber;
+#include "runtime/deadlock.h"
+#include "runtime/parking_lot.h"
+#include "vervet/abi.h"
 
 namespace vervet {
 
@@ -22,38 +21,18 @@ enum class handle_state : uint32_t {
   abandoned,  // its host ended before it: it never runs again
 };
 
-// The flows (a hub's light fibers and its host's own flow, or all fibers of one run()) among which
-// a deadlock can be told: when each of them waits without a deadline for another one to end,
-// nothing from outside can help. What else they may wait for (a descriptor, a mutex, another
-// thread's fiber) does not count.
-//
-// Thread safety: the lock guards every write.
-struct join_scope {
-  lock mutex;
-  uint32_t flows = 0;                   // alive
-  uint32_t joining = 0;                 // of them, in a join that only this scope can end
-  list<vervet_fiber> joined;            // whom they join
-  vervet_fiber* main_target = nullptr;  // whom the main flow joins so, if it does
-  // The main flow (a host's own, or run()'s function) has ended: any other one can be told instead.
-  std::atomic<bool> main_ended{false};
-  // One of those who join this fiber is to be told of a deadlock. Joiners look without the lock.
-  std::atomic<vervet_fiber*> told{nullptr};
-
-  // A fiber is about to be spawned here; or was not, after all.
-  void add_flow();
-  void remove_flow();
-};
-
 }  // namespace vervet
 
-struct vervet_fiber : vervet::list_hook {
+struct vervet_fiber {
   // Also the address that joiners sleep on.
   std::atomic<vervet::handle_state> state{vervet::handle_state::running};
   std::atomic<uint32_t> references{0};
-  vervet::join_scope* scope = nullptr;
-  uint32_t joiners = 0;  // of the same scope; guarded by its lock
+  vervet::flow_set* set = nullptr;
   uint32_t process = 0;  // which fork generation it runs in
   bool is_main = false;  // run()'s function
+  vervet_scope root = {VERVET_NEVER, 0, 0, 0, nullptr, nullptr, nullptr};  // its kills (scope.h)
+  vervet::deadline start = 0;  // not before
+  void (*discard)(void*) = nullptr;  // in the entry's place if it is killed before its start
   void* (*entry)(void*) = nullptr;
   void* argument = nullptr;
   void* result = nullptr;
@@ -65,15 +44,23 @@ struct vervet_fiber : vervet::list_hook {
 namespace vervet::handle {
 
 // A record with `references` references; null if memory is short. `name` may be null.
-vervet_fiber* make(join_scope& scope, void* (*entry)(void*), void* argument, const char* name,
+vervet_fiber* make(flow_set& set, void* (*entry)(void*), void* argument, const char* name,
                    uint32_t references);
 void release(vervet_fiber& target);
+
+// Parks for a wait of the API: scopes cut it, signal handlers run meanwhile, and if it has no
+// deadline it is a closed wait. `set`: whose flows alone can end it; null if others can, too.
+lot::outcome park_api(lot::request request, const flow_set* ended_by);
+
+// The life of a fiber, by itself, in the program's code: waits for its start, calls its entry, or
+// what stands in for it if it was killed before.
+void run(vervet_fiber& own);
 
 // The fiber has ended, or never will (state abandoned): wakes the joiners and drops its reference.
 void finish(vervet_fiber& target, handle_state state);
 
-// Waits for the end of `target`. 0, ETIMEDOUT, EDEADLK (certain never to end), ECANCELED
-// (abandoned).
+// Waits for the end of `target`. 0, ETIMEDOUT, EDEADLK (certain never to end), EOWNERDEAD
+// (abandoned), ECANCELED (cut).
 // Any thread. Inside a runtime_scope.
 int join(vervet_fiber& target, deadline until);
 

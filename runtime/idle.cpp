@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "runtime/carrier.h"
+#include "runtime/deadlock.h"
 #include "runtime/hub.h"
 #include "runtime/lock.h"
 #include "runtime/monitor.h"
@@ -50,6 +51,14 @@ void sleep_on_call(carrier& c, deadline until) {
     if (sys::futex_wait(&c.call, 0, until == never ? nullptr : &at) == -ETIMEDOUT) return;
 }
 
+// The last to go to sleep, with no timer to come, leaves nobody who could make anything runnable.
+void tell_of_deadlock() {
+  flow_set* set = set_of_run.load(std::memory_order_acquire);
+  if (set == nullptr || !set->all_wait() || hub::earliest() != never) return;
+  if (sleepers.load(std::memory_order_seq_cst) != scheduler::worker_count()) return;
+  if (!scheduler::work_waits()) set->tell();
+}
+
 // Rises at once, sinks slowly.
 void note(int64_t& usual, int64_t seen) {
   int64_t blend = usual - (usual - seen) / 8;
@@ -85,6 +94,7 @@ void sleep(carrier& c) {
     note_covered();
     sleepers.fetch_add(1, std::memory_order_seq_cst);
   }
+  tell_of_deadlock();
   // Published first, looked at again second: who arms an earlier timer sees us, or we see it.
   if (hub::earliest() < covered_until.load(std::memory_order_seq_cst)) until = at_once;
   if (polls)

@@ -67,7 +67,7 @@ light_hub::light_hub() {
   main_flow_.kind = fiber_kind::light;
   main_flow_.hub = this;
   main_flow_.life.store(fiber_life::alive, std::memory_order_relaxed);
-  scope.flows = 1;
+  flows.add_flow();  // the host's own
 }
 
 light_hub* light_hub::make() {

@@ -46,6 +46,8 @@ void register_exception_globals(void* (*get)()) {
 struct light_hub::kept_state {
   int error;
   uint32_t in_runtime;
+  vervet_scope* scopes;
+  void* local;
   unsigned exceptions_known;
   char exceptions[most_cxx_runtimes][exception_state_size];
 };
@@ -62,6 +64,8 @@ void light_hub::find_exception_states() {
 inline void light_hub::keep(kept_state& kept) {
   kept.error = errno;
   kept.in_runtime = self_state.in_runtime;
+  kept.scopes = self_state.scopes;
+  kept.local = self_state.local;
   kept.exceptions_known = exception_states_known_;
   for (unsigned i = 0; i < exception_states_known_; ++i)
     memcpy(kept.exceptions[i], exception_states_[i], exception_state_size);
@@ -73,6 +77,8 @@ inline void light_hub::restore(const kept_state& kept) {
   for (unsigned i = kept.exceptions_known; i < exception_states_known_; ++i)
     memset(exception_states_[i], 0, exception_state_size);
   self_state.in_runtime = kept.in_runtime;
+  self_state.scopes = kept.scopes;
+  self_state.local = kept.local;
   errno = kept.error;
 }
 
@@ -81,6 +87,8 @@ inline void light_hub::start_clean() {
   for (unsigned i = 0; i < exception_states_known_; ++i)
     memset(exception_states_[i], 0, exception_state_size);
   self_state.in_runtime = 0;
+  self_state.scopes = nullptr;
+  self_state.local = nullptr;
   errno = 0;
 }
 
@@ -134,7 +142,7 @@ int light_hub::spawn(vervet_fiber& record, size_t stack_size) {
   context_make(f->flow, stack_low(*f), stack_bytes(*f), enter, f);
 
   find_exception_states();
-  scope.add_flow();
+  flows.add_flow();
   fibers_.push_back(f);
   if (alive_++ == 0) own_flow_is_one_of_many();
   push(*f);
@@ -145,8 +153,7 @@ void light_hub::enter(void* argument) {
   auto& self = *static_cast<light_fiber*>(argument);
   self.hub->arrived(nullptr);
   self.hub->start_clean();
-  vervet_fiber& record = *self.handle;
-  record.result = record.entry(record.argument);
+  handle::run(*self.handle);
 
   runtime_scope::enter();
   self.hub->end(self);
@@ -276,6 +283,8 @@ void light_hub::arm_timer(fiber& f, uint64_t epoch, deadline until) {
 
 [[gnu::noinline]] void light_hub::idle() {
   deadline until = timers_.earliest();
+  // Told: a flow is runnable.
+  if (until == never && flows.all_wait() && flows.tell()) return;
   watched_.pause();
   if (host_ == nullptr)
     sleep_os_thread(until);

@@ -69,7 +69,7 @@ class light_hub {
   watchdog::watched& watched() { return watched_; }
   const watchdog::watched& watched() const { return watched_; }
 
-  join_scope scope;
+  flow_set flows;
 
   // fork, in the child: the calling flow goes on as its identity's own, all others are forgotten.
   static void forget_here();

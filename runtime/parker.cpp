@@ -5,6 +5,7 @@
 #include "runtime/interrupt.h"
 #include "runtime/light_hub.h"
 #include "runtime/scheduler.h"
+#include "runtime/scope.h"
 #include "runtime/thread_state.h"
 
 namespace vervet {
@@ -77,39 +78,12 @@ void park_os_thread(parker& self, uint64_t epoch, deadline until) {
   }
 }
 
-}  // namespace
-
-bool wake(parker& who, uint64_t epoch, wake_reason reason) {
-  for (;;) {
-    uint64_t seen = who.word.load(std::memory_order_acquire);
-    if (parker::epoch_of(seen) != epoch) return false;
-    if (end_wait(who, seen, reason)) return true;
-    // The word moved from armed to asleep under us, or the wait is over.
-    park_state state = parker::state_of(who.word.load(std::memory_order_acquire));
-    if (state == park_state::awake || state == park_state::woken) return false;
-  }
+bool accepts_scopes(const parker& self) {
+  auto accepts = static_cast<uint32_t>(self.present.load(std::memory_order_relaxed));
+  return (accepts & static_cast<uint32_t>(wait_class::scopes)) != 0;
 }
 
-bool interrupt(parker& who, uint32_t interrupt) {
-  for (;;) {
-    uint64_t seen = who.word.load(std::memory_order_seq_cst);
-    park_state state = parker::state_of(seen);
-    if (state != park_state::armed && state != park_state::asleep) return false;
-    // Written before the epoch that `seen` shows; should it belong to a later one, the exchange fails.
-    auto accepts = static_cast<uint32_t>(who.present.load(std::memory_order_relaxed));
-    if ((accepts & interrupt) == 0 &&
-        parker::epoch_of(who.word.load(std::memory_order_seq_cst)) == parker::epoch_of(seen))
-      return false;
-    if ((accepts & interrupt) != 0 && end_wait(who, seen, wake_reason::interrupted)) return true;
-  }
-}
-
-parker& self_parker() {
-  if (self_state.current != nullptr) return *self_state.current;
-  return os_thread_parker;
-}
-
-wake_reason park(parker& self, wait_for what, deadline until) {
+wake_reason sleep(parker& self, wait_for what, deadline until) {
   uint64_t armed = self.word.load(std::memory_order_acquire);
   uint64_t epoch = parker::epoch_of(armed);
   if (parker::state_of(armed) == park_state::armed) {
@@ -127,6 +101,50 @@ wake_reason park(parker& self, wait_for what, deadline until) {
   uint64_t ended = self.word.load(std::memory_order_acquire);
   finish_wait(self, ended);
   return parker::reason_of(ended);
+}
+
+}  // namespace
+
+bool wake(parker& who, uint64_t epoch, wake_reason reason) {
+  for (;;) {
+    uint64_t seen = who.word.load(std::memory_order_acquire);
+    if (parker::epoch_of(seen) != epoch) return false;
+    if (end_wait(who, seen, reason)) return true;
+    // The word moved from armed to asleep under us, or the wait is over.
+    park_state state = parker::state_of(who.word.load(std::memory_order_acquire));
+    if (state == park_state::awake || state == park_state::woken) return false;
+  }
+}
+
+bool interrupt(parker& who, uint32_t interrupt, wake_reason reason) {
+  for (;;) {
+    uint64_t seen = who.word.load(std::memory_order_seq_cst);
+    park_state state = parker::state_of(seen);
+    if (state != park_state::armed && state != park_state::asleep) return false;
+    // Written before the epoch that `seen` shows; should it belong to a later one, the exchange fails.
+    auto accepts = static_cast<uint32_t>(who.present.load(std::memory_order_relaxed));
+    if ((accepts & interrupt) == 0 &&
+        parker::epoch_of(who.word.load(std::memory_order_seq_cst)) == parker::epoch_of(seen))
+      return false;
+    if ((accepts & interrupt) != 0 && end_wait(who, seen, reason)) return true;
+  }
+}
+
+parker& self_parker() {
+  if (self_state.current != nullptr) return *self_state.current;
+  return os_thread_parker;
+}
+
+wake_reason park(parker& self, wait_for what, deadline until) {
+  bool scoped = self_state.scopes != nullptr && accepts_scopes(self);
+  deadline bound = until;
+  if (scoped && !scope::begin_wait(self, bound)) bound = at_once;
+  if (bound == at_once && until != at_once)
+    wake(self, parker::epoch_of(self.word.load(std::memory_order_relaxed)), wake_reason::cut);
+  wake_reason reason = sleep(self, what, bound);
+  if (!scoped) return reason;
+  scope::end_wait();
+  return reason == wake_reason::timed_out && bound < until ? wake_reason::cut : reason;
 }
 
 wake_reason disarm(parker& self) {

@@ -23,7 +23,8 @@ enum class wake_reason : uint8_t {
   timed_out,    // its deadline passed
   closed,       // the descriptor it waited on was closed
   interrupted,  // a signal or a cancellation request wants to be looked at
-  killed,       // the library's kill()
+  cut,          // a scope around the wait is due, or the fiber was killed (scope.h)
+  deadlock,     // told that it would never end (deadlock.h)
 };
 
 // What a fiber waits for; counted by --stats.
@@ -44,6 +45,8 @@ enum class wait_class : uint8_t {
   uninterruptible = 0,
   signals = 1,       // a signal handler that is due ends it (with wake_reason::interrupted)
   cancellable = 3,   // and so does a cancellation: a cancellation point
+  scopes = 16,       // a bit: a scope that is due ends it
+  api = 17,          // signals and scopes
 };
 inline constexpr uint32_t interrupt_signal = 1;
 inline constexpr uint32_t interrupt_cancel = 2;
@@ -75,10 +78,11 @@ struct parker {
 // what keeps an OS thread's parker alive).
 VERVET_DOOR bool wake(parker& who, uint64_t epoch, wake_reason reason);
 
-// Ends whatever wait `who` is in with wake_reason::interrupted, if its class accepts `interrupt`
-// (interrupt_signal or interrupt_cancel). The caller has marked fiber::interrupts before, and keeps
+// Ends whatever wait `who` is in with `reason`, if its class accepts `interrupt` (interrupt_signal,
+// interrupt_cancel, or a bit of wait_class). The caller has marked fiber::interrupts before, and keeps
 // `who` alive. Returns false if it was awake or does not accept.
-VERVET_DOOR bool interrupt(parker& who, uint32_t interrupt);
+VERVET_DOOR bool interrupt(parker& who, uint32_t interrupt,
+                           wake_reason reason = wake_reason::interrupted);
 
 // The caller's own parker: its fiber, or the OS thread's.
 VERVET_DOOR parker& self_parker();

@@ -62,8 +62,11 @@ outcome outcome_of(wake_reason reason) {
     case wake_reason::timed_out:
       return outcome::timed_out;
     case wake_reason::interrupted:
-    case wake_reason::killed:
       return outcome::interrupted;
+    case wake_reason::cut:
+      return outcome::cut;
+    case wake_reason::deadlock:
+      return outcome::deadlock;
     default:
       return outcome::unparked;
   }

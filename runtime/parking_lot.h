@@ -37,6 +37,8 @@ enum class outcome : uint8_t {
   invalid,      // validate() said no: we never slept
   timed_out,    // `until` passed
   interrupted,  // a signal handler or a cancellation is due; it has not run yet
+  cut,          // a scope is due, or a kill (scope.h)
+  deadlock,     // told of one (deadlock.h)
 };
 
 struct request {

@@ -7,6 +7,8 @@
 #include "runtime/door_export.h"
 #include "runtime/parker.h"
 
+struct vervet_scope;
+
 namespace vervet {
 
 struct fiber;
@@ -24,6 +26,8 @@ struct thread_state {
   fiber* host;              // the full fiber whose identity this is; null elsewhere
   carrier* home_of;         // on a carrier's own identity: the carrier
   light_hub* hub;           // the hub of light fibers hosted by this identity, if any
+  vervet_scope* scopes;     // of the running flow, innermost first (scope.h)
+  void* local;              // of the running flow, for the API's locals
 };
 
 VERVET_DOOR extern thread_local thread_state self_state

@@ -73,20 +73,15 @@ class fiber {
       fiber(const fiber<Other>& other)  // NOLINT: implicit, so that a vector<fiber<>> takes any
       : outcome_(other.outcome_) {}
 
-  // join() waits until the fiber has ended, however it ended; never throws its exception.
+  // join() waits until the fiber has ended, however it ended; never throws its exception. Returns
+  // whether it has ended by `until`.
   // Blocks the calling fiber, or the OS thread if it hosts no living fiber.
-  // Throws would_block_forever; std::system_error (operation_canceled) if its host thread has
+  // Throws would_block_forever; cut_short; std::system_error (owner_dead) if its host thread has
   // ended.
-  void join() const { wait(VERVET_NEVER); }
-
-  // The same with a timeout. Returns whether the fiber has ended.
-  template <typename Rep, typename Period>
-  bool join_for(std::chrono::duration<Rep, Period> timeout) const {
-    return wait(detail::deadline_after(timeout));
-  }
-  template <typename Clock, typename Duration>
-  bool join_until(std::chrono::time_point<Clock, Duration> point) const {
-    return wait(detail::deadline_of(point));
+  bool join(deadline until = {}) const {
+    int error = vervet_join(outcome_->handle, nullptr, until.monotonic());
+    if (error != 0 && error != ETIMEDOUT) detail::throw_wait_error(error, "vervet: join");
+    return error == 0;
   }
 
   // get() joins, then returns what the callable returned or rethrows what it threw, each time it is
@@ -123,12 +118,6 @@ class fiber {
       -> fiber<std::invoke_result_t<std::decay_t<F>, std::decay_t<Args>...>>;
 
   explicit fiber(std::shared_ptr<detail::outcome_base> outcome) : outcome_(std::move(outcome)) {}
-
-  bool wait(std::int64_t deadline) const {
-    int error = vervet_join(outcome_->handle, nullptr, deadline);
-    if (error != 0 && error != ETIMEDOUT) detail::throw_error(error, "vervet: join");
-    return error == 0;
-  }
 
   void await_outcome() const {
     struct getter {
@@ -170,7 +159,10 @@ auto spawn(spawn_options options, F&& f, Args&&... args)
   made->own = made;
   char name[16] = {};
   options.name.copy(name, sizeof name - 1);
-  vervet_spawn_options raw{sizeof raw, options.stack_size, name};
+  vervet_spawn_options raw{};
+  raw.size = sizeof raw;
+  raw.stack_size = options.stack_size;
+  raw.name = name;
   int error = vervet_spawn(&made->handle, &raw, &state::enter, made.get());
   if (error != 0) {
     made->own.reset();
@@ -193,13 +185,13 @@ concept fiber_range = std::ranges::input_range<R> && requires(std::ranges::range
 };
 
 template <fiber_range Range>
-bool join_each(Range&& fibers, std::int64_t deadline) {
+bool join_each(Range&& fibers, deadline until) {
   for (auto&& f : fibers) {
     vervet_fiber* handle = f.native_handle();
     if (handle == nullptr) continue;
-    int error = vervet_join(handle, nullptr, deadline);
+    int error = vervet_join(handle, nullptr, until.monotonic());
     if (error == ETIMEDOUT) return false;
-    if (error != 0) throw_error(error, "vervet: joinall");
+    if (error != 0) throw_wait_error(error, "vervet: joinall");
   }
   return true;
 }
@@ -207,26 +199,19 @@ bool join_each(Range&& fibers, std::int64_t deadline) {
 }  // namespace detail
 
 // joinall() waits until all fibers have ended: a range of handles, or handles one by one. Empty
-// handles are passed over. It never throws a fiber's exception (get() does); otherwise throws what
-// join() throws.
+// handles are passed over. Returns whether all have ended by `until`. It never throws a fiber's
+// exception (get() does); otherwise throws what join() throws. Handles one by one with a deadline stand in braces:
+// joinall({a, b}, 100ms).
 template <detail::fiber_range Range>
-void joinall(Range&& fibers) {
-  detail::join_each(fibers, VERVET_NEVER);
+bool joinall(Range&& fibers, deadline until = {}) {
+  return detail::join_each(fibers, until);
+}
+inline bool joinall(std::initializer_list<fiber<>> fibers, deadline until = {}) {
+  return detail::join_each(fibers, until);
 }
 template <typename... Ts>
 requires(sizeof...(Ts) > 0) void joinall(const fiber<Ts>&... fibers) {
   joinall(std::initializer_list<fiber<>>{fibers...});
-}
-
-// The same with a timeout for the whole. Returns whether all have ended. Handles one by one stand
-// in braces: joinall({a, b}, 100ms).
-template <detail::fiber_range Range, typename Rep, typename Period>
-bool joinall(Range&& fibers, std::chrono::duration<Rep, Period> timeout) {
-  return detail::join_each(fibers, detail::deadline_after(timeout));
-}
-template <typename Rep, typename Period>
-bool joinall(std::initializer_list<fiber<>> fibers, std::chrono::duration<Rep, Period> timeout) {
-  return detail::join_each(fibers, detail::deadline_after(timeout));
 }
 
 }  // namespace vervet

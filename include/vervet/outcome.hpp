@@ -15,7 +15,7 @@
 #include <type_traits>
 #include <utility>
 
-#include <vervet/vervet.h>
+#include <vervet/abi.h>
 
 namespace vervet::detail {
 

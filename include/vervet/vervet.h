@@ -43,12 +43,20 @@ extern "C" {
  * given to vervet_release(). */
 typedef struct vervet_fiber vervet_fiber;
 
+struct vervet_hub;
+enum vervet_kind { VERVET_DEFAULT = 0, VERVET_LIGHT = 1, VERVET_FULL = 2 };
+
 /* How to spawn. Set `size`; zero in any other field means its default:
  *   vervet_spawn_options options = {.size = sizeof options, .stack_size = 1 << 20};  */
 typedef struct vervet_spawn_options {
   size_t size;       /* sizeof(vervet_spawn_options) */
   size_t stack_size; /* bytes, guard page included, from 16 KiB. Default: light 64, full 256 KiB */
   const char* name;  /* for messages; the first 15 bytes are copied. Default: none */
+  enum vervet_kind kind;   /* default: full inside vervet_run(), light elsewhere */
+  unsigned worker;   /* full: n > 0 queues it on the n-th worker first. Others may take it from there. */
+  int64_t start;     /* not before this deadline. Default: at once */
+  struct vervet_hub* hub;  /* light: on this hub, of whichever thread (abi.h). Default: here */
+  void (*discard)(void*); /* called with the argument in entry's place if it is killed before it starts */
 } vervet_spawn_options;
 
 /* Spawns a fiber that calls entry(argument). It does not run now: it stands at the end of the
@@ -72,7 +80,7 @@ VERVET_API int vervet_spawn(vervet_fiber** fiber, const vervet_spawn_options* op
  * Returns 0; ETIMEDOUT; EDEADLK if the fiber certainly never ends: the caller joins itself, or all
  * flows of this host (of this vervet_run()) wait without a deadline for each other to end, in which
  * case the host's own flow is told (vervet_run()'s function, or once that has ended any of them);
- * ECANCELED if it was abandoned.
+ * EOWNERDEAD if it was abandoned; ECANCELED if the wait was cut (see vervet_kill()).
  * What the fiber wrote happens before a return of 0. */
 VERVET_API int vervet_join(vervet_fiber* fiber, void** result, int64_t deadline);
 
@@ -83,19 +91,34 @@ VERVET_API int vervet_joinall(vervet_fiber* const* fibers, size_t count, int64_t
 /* 1 if the fiber has ended, else 0. Never blocks. */
 VERVET_API int vervet_has_ended(const vervet_fiber* fiber);
 
+/* Ends the fiber at its next wait: that wait, and each one after it, returns ECANCELED until the
+ * fiber has looked (vervet_check_killed()). A fiber that has not started never does. A C call that is patched
+ * (recv(), sleep() …) fails with errno ECANCELED. Not delivered: to a fiber that computes or waits
+ * in what was not intercepted. C++ code sees an exception instead, see fiber.hpp.
+ * Returns 0; ESRCH if it has ended. Never blocks. Any thread. */
+VERVET_API int vervet_kill(vervet_fiber* fiber);
+
+/* 1 if the calling fiber was killed since it last looked, else 0. */
+VERVET_API int vervet_check_killed(void);
+
+/* The fiber's name ("" if it has none) and number: it is the n-th of its process. Valid as long as
+ * the handle. */
+VERVET_API const char* vervet_name(const vervet_fiber* fiber);
+VERVET_API uint64_t vervet_number(const vervet_fiber* fiber);
+
 /* Drops a handle; the fiber runs on. Null is passed over. Never blocks. */
 VERVET_API void vervet_release(vervet_fiber* fiber);
 
 /* Lets every other runnable fiber run once, and due timers fire, before the caller goes on.
- * Returns at once if there is none. */
-VERVET_API void vervet_yield(void);
+ * Returns at once if there is none. 0, or ECANCELED if the caller was cut (see vervet_kill()). */
+VERVET_API int vervet_yield(void);
 
 /* Sleeps for `nanoseconds`; zero and less is vervet_yield(). A signal handler that runs meanwhile
- * does not cut it short. Blocks like vervet_join(). */
-VERVET_API void vervet_sleep_for(int64_t nanoseconds);
+ * does not cut it short. Blocks like vervet_join(). 0, or ECANCELED. */
+VERVET_API int vervet_sleep_for(int64_t nanoseconds);
 
 /* Sleeps until `deadline`; if that has passed, vervet_yield(). */
-VERVET_API void vervet_sleep_until(int64_t deadline);
+VERVET_API int vervet_sleep_until(int64_t deadline);
 
 /* The deadline `nanoseconds` from now; VERVET_NEVER if that is beyond the clock. */
 VERVET_API int64_t vervet_after(int64_t nanoseconds);
@@ -117,16 +140,6 @@ typedef struct vervet_run_options {
  * Inside, fork() is for a child that calls exec or _exit only. */
 VERVET_API int vervet_run(const vervet_run_options* options, void* (*function)(void*),
                           void* argument, void** result);
-
-/* For bindings of languages with exceptions. */
-
-/* Registers the function that returns the calling thread's exception state (C++:
- * __cxa_get_globals), so that the 16 bytes there follow each light fiber. Idempotent; at most four
- * different ones. */
-VERVET_API void vervet_register_exception_globals(void* (*get)(void));
-
-/* Writes one line to stderr: the calling fiber ended with the uncaught exception `what`. */
-VERVET_API void vervet_report_uncaught(const char* what);
 
 #ifdef __cplusplus
 }

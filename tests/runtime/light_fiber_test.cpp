@@ -24,6 +24,13 @@ namespace {
 
 constexpr int64_t millisecond = 1'000'000;
 
+vervet_spawn_options of(size_t stack_size, const char* name) {
+  vervet_spawn_options options{};
+  options.stack_size = stack_size;
+  options.name = name;
+  return options;
+}
+
 void* return_argument(void* argument) { return argument; }
 
 // A fiber that calls `body`; the handle is released with the object.
@@ -65,7 +72,9 @@ struct gate {
 
 TEST(LightFiber, RefusesStacksOutOfRange) {
   vervet_fiber* handle = nullptr;
-  vervet_spawn_options options{sizeof options, 4096, nullptr};
+  vervet_spawn_options options{};
+  options.size = sizeof options;
+  options.stack_size = 4096;
   EXPECT_EQ(vervet_spawn(&handle, &options, return_argument, nullptr), EINVAL);
   options.stack_size = size_t{1} << 40;
   EXPECT_EQ(vervet_spawn(&handle, &options, return_argument, nullptr), EINVAL);
@@ -73,7 +82,8 @@ TEST(LightFiber, RefusesStacksOutOfRange) {
 }
 
 TEST(LightFiber, RefusesOptionsOfAnUnknownVersion) {
-  vervet_spawn_options options{1, 0, nullptr};
+  vervet_spawn_options options{};
+  options.size = 1;
   EXPECT_EQ(vervet_spawn(nullptr, &options, return_argument, nullptr), EINVAL);
 }
 
@@ -268,7 +278,7 @@ TEST(LightFiber, OneThatParksInsideTheRuntimeLeavesOthersOutside) {
 
 TEST(LightFiber, HasTheStackItAskedFor) {
   size_t depth = 0;
-  spawned f([&] { depth = recurse(3 << 19); }, {0, 4 << 20, "deep"});
+  spawned f([&] { depth = recurse(3 << 19); }, of(4 << 20, "deep"));
   f.join();
   EXPECT_EQ(depth, size_t{3 << 19} / 1024);
 }
@@ -436,8 +446,8 @@ TEST(LightFiber, AThreadThatEndsAbandonsItsFibers) {
     usleep(10'000);
   }).join();
   joiner.join();
-  EXPECT_EQ(error, ECANCELED);
-  EXPECT_EQ(vervet_join(left, nullptr, VERVET_NEVER), ECANCELED);
+  EXPECT_EQ(error, EOWNERDEAD);
+  EXPECT_EQ(vervet_join(left, nullptr, VERVET_NEVER), EOWNERDEAD);
   EXPECT_EQ(vervet_has_ended(left), 0);
   vervet_release(left);
 }
@@ -461,7 +471,7 @@ TEST(LightFiber, AForkedChildHasTheCallingFlowAlone) {
     bool fresh_ran = false;
     spawned fresh([&] { fresh_ran = true; });
     fresh.join();
-    _exit(error == ECANCELED && !other_ran && fresh_ran ? 0 : 1);
+    _exit(error == EOWNERDEAD && !other_ran && fresh_ran ? 0 : 1);
   }
   EXPECT_EQ(status_of(child), 0);
   other.join();

@@ -142,8 +142,8 @@ TEST(Api, JoinallTellsWhetherAllHaveEnded) {
   auto slow = vervet::spawn([] { vervet::sleep_for(80ms); });
   EXPECT_FALSE(vervet::joinall({quick, slow}, 5ms));
   EXPECT_TRUE(quick.has_ended());
-  EXPECT_FALSE(slow.join_for(1ms));
-  EXPECT_FALSE(slow.join_until(std::chrono::system_clock::now() + 1ms));
+  EXPECT_FALSE(slow.join(1ms));
+  EXPECT_FALSE(slow.join(std::chrono::system_clock::now() + 1ms));
   std::vector<vervet::fiber<>> both{quick, slow};
   EXPECT_TRUE(vervet::joinall(both, 10s));
 }
@@ -249,7 +249,7 @@ TEST(Api, TheMainFlowIsToldThatItWouldBlockForEver) {
     a = vervet::spawn([&b] { b.join(); });
     b = vervet::spawn([&a] { a.join(); });
     EXPECT_THROW(a.join(), vervet::would_block_forever);
-    EXPECT_FALSE(b.join_for(1ms));
+    EXPECT_FALSE(b.join(1ms));
   }).join();
 }
 

@@ -1,0 +1,153 @@
+/* What the C++ headers, and bindings of other languages, stand on: parking, scopes that cut waits
+ * short, descriptors, hubs. Programs use vervet.h or the C++ headers.
+ *
+ * A *flow* is whoever calls: a fiber, or an OS thread. Errors are returned, as in vervet.h.
+ */
+#ifndef VERVET_ABI_H
+#define VERVET_ABI_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <vervet/vervet.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Parking -------------------------------------------------------------------------------- */
+
+/* Flags of vervet_park(). */
+#define VERVET_PARK_UNCUT 1u   /* no scope and no kill ends it: for locks that must be taken */
+#define VERVET_PARK_OUTSIDE 2u /* whoever unparks is known to come: no deadlock is seen in it */
+
+/* Sleeps on `address` until somebody unparks it.
+ *
+ * `validate`  called when whoever unparks from now on will find the caller; 0 to not sleep after
+ *             all. It must not block, allocate or throw. May be null.
+ * Returns 0 (unparked, or validate() said so: look at your own state again, there are spurious ends);
+ * ETIMEDOUT; ECANCELED (a scope or a kill has cut it: vervet_take_cut() tells which, and must be
+ * called before the flow can wait again); EDEADLK (certain never to end, see vervet_join()).
+ * First in, first out per address. */
+VERVET_API int vervet_park(const void* address, int (*validate)(void*), void* argument,
+                           int64_t deadline, unsigned flags);
+
+/* Wakes up to `count` sleepers; returns how many. Never blocks. Nobody need be at the address. */
+VERVET_API unsigned vervet_unpark(const void* address, unsigned count);
+
+/* A number that tells the calling flow from all others alive in this process. Never 0. */
+VERVET_API uint64_t vervet_self(void);
+
+/* ---- Scopes --------------------------------------------------------------------------------- */
+
+/* A scope cuts short the waits of the flow that entered it: those that begin or last beyond its
+ * deadline, and all of them once it is cancelled. It does so once; then it is spent. The caller's
+ * memory. Fill in deadline, flags, raise; the rest is ours. */
+typedef struct vervet_scope {
+  int64_t deadline;    /* VERVET_NEVER: none. May be changed by the flow itself at any time. */
+  uint32_t flags;      /* VERVET_SCOPE_SHIELD */
+  uint32_t cancelled;  /* atomic */
+  uint32_t fired;      /* has cut a wait */
+  struct vervet_scope* outer;
+  void* sleeper;       /* atomic */
+  void (*raise)(struct vervet_scope*); /* what vervet_take_cut()'s caller does: throw, for one */
+} vervet_scope;
+
+#define VERVET_SCOPE_SHIELD 1u /* while it is entered, scopes outside of it, and kills, wait */
+
+/* Nest like blocks: the flow leaves the scope that it entered last. */
+VERVET_API void vervet_scope_enter(vervet_scope* scope);
+VERVET_API void vervet_scope_leave(vervet_scope* scope);
+
+/* Cuts the flow's wait, or its next one. Any thread, as long as the flow does not leave the scope. */
+VERVET_API void vervet_scope_cancel(vervet_scope* scope);
+
+/* After a wait returned ECANCELED: the innermost scope that is due, now spent; null for a kill
+ * (vervet_kill()). `due` (may be null) receives whether anything was due at all. */
+VERVET_API vervet_scope* vervet_take_cut(int* due);
+
+/* ---- Fibers --------------------------------------------------------------------------------- */
+
+/* The calling fiber's handle, not counted: valid while it runs. Null in a flow of no fiber. */
+VERVET_API vervet_fiber* vervet_current(void);
+/* One more share of a handle. */
+VERVET_API void vervet_retain(vervet_fiber* fiber);
+
+/* The calling flow's one pointer for locals, null at first. It belongs to the flow, not to its
+ * thread; nobody frees what it points to. */
+VERVET_API void** vervet_local_slot(void);
+
+/* ---- Descriptors ---------------------------------------------------------------------------- */
+
+#define VERVET_READABLE 1u
+#define VERVET_WRITABLE 4u
+
+/* Waits until `fd` is readable or writable (one of them), or has failed or been hung up.
+ * Any number of flows may wait for one descriptor; one of them is woken an event.
+ * Returns 0; ETIMEDOUT; ECANCELED; EBADF (bad, or closed with vervet_close() meanwhile); EPERM (not
+ * pollable: it is always ready). */
+VERVET_API int vervet_wait_fd(int fd, unsigned events, int64_t deadline);
+
+/* Runs `attempt(argument)`, a system call on a non-blocking `fd` that returns -1 and errno, until it
+ * fails otherwise than by EAGAIN; waits in between, and before it if `fd` is known not to be ready.
+ * The descriptor must be closed with vervet_close(), for its readiness is remembered.
+ *
+ * `events`   VERVET_READABLE or VERVET_WRITABLE: what to wait for.
+ * `wanted`   how many bytes the attempt asks for if `fd` is a stream: less is taken as a sign that
+ *            there is no more. 0: no such sign.
+ * Returns 0 and the attempt's result, or -1 and its error in *result; or ETIMEDOUT, ECANCELED, EBADF. */
+typedef struct vervet_io_result {
+  ssize_t value; /* what attempt() returned; -1 */
+  int error;     /* its errno then */
+} vervet_io_result;
+VERVET_API int vervet_io(int fd, unsigned events, ssize_t (*attempt)(void*), void* argument,
+                         size_t wanted, int64_t deadline, vervet_io_result* result);
+
+/* Closes `fd` and wakes whoever waits for it, with EBADF. 0 or an error number. */
+VERVET_API int vervet_close(int fd);
+
+/* ---- Hubs ----------------------------------------------------------------------------------- */
+
+/* The hub of the calling thread's light fibers, for other threads to spawn on
+ * (vervet_spawn_options.hub). What they spawn runs when the thread waits. Counted: release it. Null if memory is
+ * short. */
+typedef struct vervet_hub vervet_hub;
+VERVET_API vervet_hub* vervet_hub_here(void);
+VERVET_API void vervet_hub_retain(vervet_hub* hub);
+VERVET_API void vervet_hub_release(vervet_hub* hub);
+
+/* A watcher calls back on the hub that started it, in a fiber of its own, so that the callback may
+ * wait. The caller's memory, until it is stopped or, if it fires once, has fired. */
+typedef struct vervet_watcher {
+  void (*callback)(struct vervet_watcher*, unsigned events);
+  int fd;            /* -1: a timer alone */
+  unsigned events;   /* VERVET_READABLE | VERVET_WRITABLE */
+  int64_t deadline;  /* VERVET_NEVER: none. When it passes the callback gets events 0. */
+  void* ours[24];
+} vervet_watcher;
+
+/* Starts it: one callback, at the first event or the deadline, then it is stopped. 0, EBADF, EPERM, EAGAIN. */
+VERVET_API int vervet_watcher_start(vervet_watcher* watcher);
+/* Afterwards the callback is not begun any more. On the watcher's thread. */
+VERVET_API void vervet_watcher_stop(vervet_watcher* watcher);
+
+/* Has the hub call back soon. Any thread; the watcher is not started, only its callback used. It
+ * must not be posted again before the callback has begun. 0, or ESRCH if the hub's thread has ended. */
+VERVET_API int vervet_hub_post(vervet_hub* hub, vervet_watcher* watcher);
+
+/* ---- For bindings of languages with exceptions ---------------------------------------------- */
+
+/* Registers the function that returns the calling thread's exception state (C++:
+ * __cxa_get_globals), so that the 16 bytes there follow each light fiber. Idempotent; at most four
+ * different ones. */
+VERVET_API void vervet_register_exception_globals(void* (*get)(void));
+
+/* Writes one line to stderr: the calling fiber ended with the uncaught exception `what`. */
+VERVET_API void vervet_report_uncaught(const char* what);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,124 @@
+// The C interface: what waits.
+#include <errno.h>
+#include <sys/single_threaded.h>
+
+#include "runtime/handle.h"
+#include "runtime/interrupt.h"
+#include "runtime/light_hub.h"
+#include "runtime/parking_lot.h"
+#include "runtime/scheduler.h"
+#include "runtime/scope.h"
+#include "runtime/thread_state.h"
+#include "vervet/abi.h"
+
+using namespace vervet;
+
+namespace {
+
+// Who has no fibers and no second thread waits for nobody.
+bool certainly_in_vain() { return self_state.current == nullptr && __libc_single_threaded; }
+
+int error_of(lot::outcome outcome) {
+  switch (outcome) {
+    case lot::outcome::timed_out:
+      return ETIMEDOUT;
+    case lot::outcome::cut:
+      return ECANCELED;
+    case lot::outcome::deadlock:
+      return EDEADLK;
+    default:
+      return 0;
+  }
+}
+
+int sleep(deadline until) {
+  runtime_scope scope;
+  for (;;) {
+    parker& self = self_parker();
+    self.arm(wait_class::api);
+    wake_reason reason = park(self, wait_for::sleep, until);
+    if (reason == wake_reason::timed_out) return 0;
+    if (reason == wake_reason::cut && scope::due()) return ECANCELED;
+    if (reason == wake_reason::interrupted) handle_interruption(false);
+  }
+}
+
+}  // namespace
+
+int vervet_park(const void* address, int (*validate)(void*), void* argument, int64_t deadline,
+                unsigned flags) {
+  runtime_scope scope;
+  auto valid = [=] { return validate == nullptr || validate(argument) != 0; };
+  lot::request request{.address = address, .until = deadline, .validate = valid};
+  bool outside = (flags & VERVET_PARK_OUTSIDE) != 0;
+  if ((flags & VERVET_PARK_UNCUT) != 0 || outside) {
+    bool cuttable = (flags & VERVET_PARK_UNCUT) == 0;
+    request.interruptible = cuttable ? wait_class::api : wait_class::signals;
+    lot::outcome outcome = lot::park(request);
+    if (outcome == lot::outcome::interrupted) handle_interruption(false);
+    return outcome == lot::outcome::cut && !scope::due() ? 0 : error_of(outcome);
+  }
+  if (deadline == never && certainly_in_vain() && !scope::bounded() && valid()) return EDEADLK;
+  return error_of(handle::park_api(request, nullptr));
+}
+
+unsigned vervet_unpark(const void* address, unsigned count) { return lot::unpark(address, count); }
+
+uint64_t vervet_self() {
+  fiber* current = self_state.current;
+  if (current != nullptr && current->kind == fiber_kind::light && current->handle != nullptr)
+    return current->handle->number << 1 | 1;
+  return reinterpret_cast<uintptr_t>(&self_state);
+}
+
+void** vervet_local_slot() { return &self_state.local; }
+
+int vervet_join(vervet_fiber* fiber, void** result, int64_t deadline) {
+  runtime_scope scope;
+  int error = handle::join(*fiber, deadline);
+  if (error == 0 && result != nullptr) *result = fiber->result;
+  return error;
+}
+
+int vervet_joinall(vervet_fiber* const* fibers, size_t count, int64_t deadline) {
+  for (size_t i = 0; i < count; ++i) {
+    if (fibers[i] == nullptr) continue;
+    int error = vervet_join(fibers[i], nullptr, deadline);
+    if (error != 0) return error;
+  }
+  return 0;
+}
+
+int vervet_has_ended(const vervet_fiber* fiber) {
+  return fiber->state.load(std::memory_order_acquire) == handle_state::ended;
+}
+
+void vervet_release(vervet_fiber* fiber) {
+  if (fiber == nullptr) return;
+  runtime_scope scope;
+  handle::release(*fiber);
+}
+
+int vervet_yield() {
+  fiber* current = self_state.current;
+  if (current == nullptr) return scope::due() ? ECANCELED : 0;
+  runtime_scope scope;
+  if (current->kind == fiber_kind::light)
+    current->hub->yield(*current);
+  else
+    scheduler::yield();
+  return scope::due() ? ECANCELED : 0;
+}
+
+int vervet_sleep_for(int64_t nanoseconds) {
+  if (nanoseconds <= 0) return vervet_yield();
+  return sleep(after(nanoseconds));
+}
+
+int vervet_sleep_until(int64_t deadline) {
+  if (deadline <= now()) return vervet_yield();
+  return sleep(deadline);
+}
+
+int64_t vervet_after(int64_t nanoseconds) { return nanoseconds <= 0 ? now() : after(nanoseconds); }
+

@@ -1,0 +1,84 @@
+#include "runtime/deadlock.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/single_threaded.h>
+
+#include "runtime/scheduler.h"
+#include "runtime/sys.h"
+#include "runtime/thread.h"
+
+namespace vervet {
+namespace {
+
+std::atomic<int> runtime_threads{0};
+
+// Field 20 of /proc/self/stat; the second field is in parentheses and may hold anything.
+long kernel_threads_of_process() {
+  long fd = sys::call(SYS_openat, AT_FDCWD, sys::word("/proc/self/stat"), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return -1;
+  char text[512];
+  long size = sys::call(SYS_read, fd, sys::word(text), sizeof text - 1);
+  sys::close(static_cast<int>(fd));
+  if (size <= 0) return -1;
+  text[size] = 0;
+  const char* at = strrchr(text, ')');
+  for (int field = 2; at != nullptr && field < 20; ++field) at = strchr(at + 1, ' ');
+  long count = 0;
+  if (at == nullptr) return -1;
+  for (++at; *at >= '0' && *at <= '9'; ++at) count = count * 10 + (*at - '0');
+  return count;
+}
+
+}  // namespace
+
+std::atomic<flow_set*> set_of_run{nullptr};
+
+void note_runtime_thread(int change) {
+  runtime_threads.fetch_add(change, std::memory_order_relaxed);
+}
+
+bool alone_in_process() {
+  // Under the launcher other fibers are threads of the program, and no kernel thread tells of them.
+  if (wake_process != nullptr && scheduler::running()) return false;
+  if (__libc_single_threaded) return true;
+  long ours = runtime_threads.load(std::memory_order_relaxed);
+  ours += scheduler::running() ? static_cast<long>(scheduler::kernel_threads()) : 1;
+  return kernel_threads_of_process() == ours;
+}
+
+void flow_set::add_flow() {
+  lock_guard guard(mutex_);
+  flows_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void flow_set::remove_flow() {
+  lock_guard guard(mutex_);
+  flows_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void flow_set::begin(closed_wait& wait) {
+  lock_guard guard(mutex_);
+  waits_.push_back(&wait);
+  waiting_.fetch_add(1, std::memory_order_relaxed);
+  if (!wait.inside) ++endable_from_outside_;
+}
+
+void flow_set::end(closed_wait& wait) {
+  lock_guard guard(mutex_);
+  if (!wait.linked()) return;
+  list<closed_wait>::remove(&wait);
+  waiting_.fetch_sub(1, std::memory_order_relaxed);
+  if (!wait.inside) --endable_from_outside_;
+}
+
+bool flow_set::tell() {
+  lock_guard guard(mutex_);
+  if (flows_ == 0 || waiting_ != flows_) return false;
+  if (endable_from_outside_ != 0 && !alone_in_process()) return false;
+  for (closed_wait* w = waits_.front(); w != nullptr; w = waits_.after(w))
+    if (w->is_main || main_ended_) return wake(*w->who, w->epoch, wake_reason::deadlock);
+  return false;
+}
+
+}  // namespace vervet

@@ -1,0 +1,67 @@
+// Deadlocks that can be told for certain: no flow of a set can run, and nothing from outside helps.
+//
+// A set is what a hub's light fibers and its host's own flow are, or all fibers of one run(). A wait
+// of the API without a deadline is a *closed wait* while it lasts. Whoever finds that nothing of the
+// set is runnable (the hub before it sleeps; the last carrier) asks tell(): if all flows are in closed
+// waits, one of them is told.
+#pragma once
+
+#include <atomic>
+#include <stdint.h>
+
+#include "runtime/list.h"
+#include "runtime/lock.h"
+#include "runtime/parker.h"
+
+namespace vervet {
+
+// One flow's closed wait; on its stack.
+struct closed_wait : list_hook {
+  parker* who = nullptr;
+  uint64_t epoch = 0;
+  bool is_main = false;  // the host's own flow, or run()'s function: told before all others
+  bool inside = false;   // only a flow of the same set can end it (a join); else another thread might
+};
+
+// Thread safety: every call from any thread.
+class flow_set {
+ public:
+  // A flow is about to begin here; or has ended, or did not begin after all.
+  void add_flow();
+  void remove_flow();
+  // The main flow is about to begin; or has ended: from now on any flow can be told.
+  void main_begins() { main_ended_.store(false, std::memory_order_relaxed); }
+  void main_ends() { main_ended_.store(true, std::memory_order_relaxed); }
+
+  void begin(closed_wait& wait);
+  void end(closed_wait& wait);
+
+  // One load; what tell() would find may be otherwise.
+  bool all_wait() const {
+    return waiting_.load(std::memory_order_relaxed) == flows_.load(std::memory_order_relaxed);
+  }
+  // Nothing of the set is runnable: tells a flow (wake_reason::deadlock) if it is certain that none
+  // will be. Returns whether it did.
+  bool tell();
+
+ private:
+  lock mutex_;
+  std::atomic<uint32_t> flows_{0};
+  std::atomic<uint32_t> waiting_{0};
+  uint32_t endable_from_outside_ = 0;
+  list<closed_wait> waits_;
+  std::atomic<bool> main_ended_{false};
+};
+
+// The set of the run() that is going on; null if there is none.
+extern std::atomic<flow_set*> set_of_run;
+
+// True if the process certainly has no thread but the caller's and the runtime's idle ones: then
+// nobody but fibers can unpark a fiber.
+bool alone_in_process();
+
+// A kernel thread of the runtime's own begins (+1) or ends (-1); it runs no code of the program but
+// what the program waits for.
+void note_runtime_thread(int change);
+
+}  // namespace vervet

@@ -1,0 +1,101 @@
+#include "runtime/scope.h"
+
+#include "runtime/fiber.h"
+#include "runtime/handle.h"
+#include "runtime/thread_state.h"
+
+namespace vervet::scope {
+namespace {
+
+bool cancelled(const vervet_scope& s) {
+  return __atomic_load_n(&s.cancelled, __ATOMIC_SEQ_CST) != 0;
+}
+
+bool is_due(const vervet_scope& s) {
+  return cancelled(s) || (s.deadline != never && s.deadline <= now());
+}
+
+// The scope outside of `s` that holds, if any.
+vervet_scope* beyond(const vervet_scope& s) {
+  return (s.flags & VERVET_SCOPE_SHIELD) != 0 ? nullptr : s.outer;
+}
+
+vervet_scope* first_due() {
+  for (vervet_scope* s = self_state.scopes; s != nullptr; s = beyond(*s))
+    if (is_due(*s)) return s;
+  return nullptr;
+}
+
+vervet_scope* root() {
+  fiber* current = self_state.current;
+  return current != nullptr && current->handle != nullptr ? &current->handle->root : nullptr;
+}
+
+}  // namespace
+
+bool begin_wait(parker& self, deadline& until) {
+  bool none_due = true;
+  for (vervet_scope* s = self_state.scopes; s != nullptr; s = beyond(*s)) {
+    __atomic_store_n(&s->sleeper, static_cast<void*>(&self), __ATOMIC_SEQ_CST);
+    if (is_due(*s)) none_due = false;
+    if (s->deadline < until) until = s->deadline;
+  }
+  return none_due;
+}
+
+void end_wait() {
+  for (vervet_scope* s = self_state.scopes; s != nullptr; s = beyond(*s))
+    __atomic_store_n(&s->sleeper, static_cast<void*>(nullptr), __ATOMIC_RELAXED);
+}
+
+bool due() { return first_due() != nullptr; }
+
+bool bounded() {
+  for (vervet_scope* s = self_state.scopes; s != nullptr; s = beyond(*s))
+    if (s->deadline != never) return true;
+  return false;
+}
+
+// The sleeper may have gone on meanwhile, and what follows meets another wait of that parker: which
+// then ends for nothing, and is begun again. A parker's memory is never anything else.
+void cancel(vervet_scope& s) {
+  __atomic_store_n(&s.cancelled, 1u, __ATOMIC_SEQ_CST);
+  void* sleeper = __atomic_load_n(&s.sleeper, __ATOMIC_SEQ_CST);
+  if (sleeper != nullptr)
+    interrupt(*static_cast<parker*>(sleeper), static_cast<uint32_t>(wait_class::scopes),
+              wake_reason::cut);
+}
+
+}  // namespace vervet::scope
+
+using namespace vervet;
+
+void vervet_scope_enter(vervet_scope* scope) {
+  scope->cancelled = 0;
+  scope->fired = 0;
+  scope->sleeper = nullptr;
+  scope->outer = self_state.scopes;
+  self_state.scopes = scope;
+}
+
+void vervet_scope_leave(vervet_scope* scope) { self_state.scopes = scope->outer; }
+
+void vervet_scope_cancel(vervet_scope* scope) {
+  runtime_scope inside;
+  scope::cancel(*scope);
+}
+
+vervet_scope* vervet_take_cut(int* due) {
+  vervet_scope* s = scope::first_due();
+  if (due != nullptr) *due = s != nullptr;
+  if (s == nullptr) return nullptr;
+  s->deadline = never;
+  __atomic_store_n(&s->cancelled, 0u, __ATOMIC_SEQ_CST);
+  s->fired = 1;
+  return s == scope::root() ? nullptr : s;
+}
+
+int vervet_check_killed() {
+  vervet_scope* root = scope::root();
+  return root != nullptr && __atomic_exchange_n(&root->cancelled, 0u, __ATOMIC_SEQ_CST) != 0;
+}

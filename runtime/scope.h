@@ -1,0 +1,28 @@
+// Scopes: what cuts the waits of a flow short from outside of the call that waits. Deadlines that
+// hold for several calls, cancellation from other threads, kills.
+//
+// A flow's scopes are a chain (thread_state::scopes, which follows the flow from switch to switch), innermost first;
+// a spawned fiber's outermost one lies in its record and is what kill() cancels. A wait whose class accepts
+// it tells the scopes that it is theirs, then looks whether one is due; who cancels marks the scope,
+// then looks whose wait it is: one of the two sees the other.
+#pragma once
+
+#include "runtime/deadline.h"
+#include "runtime/parker.h"
+#include "vervet/abi.h"
+
+namespace vervet::scope {
+
+// About to sleep as `self`: lowers `until` to the first deadline that holds. Returns false if a
+// scope is due already, and the flow must not sleep.
+bool begin_wait(parker& self, deadline& until);
+void end_wait();
+
+// Whether one is due for the calling flow.
+bool due();
+// Whether one with a deadline, or one that another flow may cancel, holds for the calling flow beside its own root.
+bool bounded();
+
+void cancel(vervet_scope& s);
+
+}  // namespace vervet::scope
