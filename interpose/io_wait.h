@@ -21,10 +21,7 @@ struct operation {
   unsigned rounds = 0;     // of back_off()
 
   bool reads() const { return events == EPOLLIN; }
-  uint32_t bit() const { return reads() ? descriptor::readable : descriptor::writable; }
-  uint32_t tried_bit() const {
-    return reads() ? descriptor::tried_reading : descriptor::tried_writing;
-  }
+  const direction& way() const { return reads() ? reading_direction : writing_direction; }
   wait_for what() const { return reads() ? wait_for::readable : wait_for::writable; }
 };
 
@@ -88,29 +85,9 @@ inline bool looks_possible(const operation& op) {
   return look(op.fd, op.reads() ? POLLIN : POLLOUT) != 0;
 }
 
-// False if there is certainly nothing there: parking at once saves asking the kernel. A bit that no
-// try has ever cleared says nothing: the descriptor may be one that cannot move data this way at
-// all.
-inline bool worth_trying(const operation& op) {
-  if (op.d.registered.load(std::memory_order_acquire) == 0) return true;
-  uint32_t seen = op.d.ready.load(std::memory_order_seq_cst);
-  return (seen & op.bit()) != 0 || (seen & op.tried_bit()) == 0;
-}
-
-// Before each try: an event that comes after this is not overlooked.
-inline void begin(const operation& op) {
-  if (op.d.registered.load(std::memory_order_acquire) == 0) return;
-  uint32_t before = op.d.ready.fetch_and(~op.bit(), std::memory_order_seq_cst);
-  if ((before & op.tried_bit()) == 0) [[unlikely]]
-    op.d.ready.fetch_or(op.tried_bit(), std::memory_order_relaxed);
-}
-
-// After a try that did not prove that nothing is left.
-inline void leave_rest(const operation& op) {
-  if (op.d.registered.load(std::memory_order_acquire) == 0) return;
-  op.d.ready.fetch_or(op.bit(), std::memory_order_seq_cst);
-  if (op.d.waiting.load(std::memory_order_seq_cst) != 0) pass_on(op.d, op.events);
-}
+inline bool worth_trying(const operation& op) { return worth_trying(op.d, op.way()); }
+inline void begin(const operation& op) { begin_try(op.d, op.way()); }
+inline void leave_rest(const operation& op) { leave_rest(op.d, op.way()); }
 
 // Only plain TCP proves by moving less than it could that nothing is left, and not near its end.
 inline bool short_means_empty(const operation& op) {

@@ -7,6 +7,7 @@
 
 #include "runtime/check.h"
 #include "runtime/handle.h"
+#include "runtime/hub_handle.h"
 #include "runtime/interrupt.h"
 #include "runtime/light_hub.h"
 #include "runtime/parking_lot.h"
@@ -132,17 +133,20 @@ int vervet_spawn(vervet_fiber** fiber, const vervet_spawn_options* options, void
   if (options->kind > VERVET_FULL) return EINVAL;
   bool full = options->kind == VERVET_FULL || (options->kind == VERVET_DEFAULT && inside_run());
   if (full && (options->hub != nullptr || !inside_run())) return EINVAL;
-  light_hub* hub = full ? nullptr : light_hub::here();
-  if (!full && hub == nullptr) return EAGAIN;
+  vervet_hub* elsewhere = options->hub;
+  light_hub* hub = full || elsewhere != nullptr ? nullptr : light_hub::here();
+  if (!full && elsewhere == nullptr && hub == nullptr) return EAGAIN;
 
   runtime_scope scope;
   vervet_fiber* record =
-      handle::make(full ? run_set : hub->flows, entry, argument, options->name, fiber != nullptr ? 2 : 1);
+      handle::make(hub != nullptr ? hub->flows : run_set, entry, argument, options->name, fiber != nullptr ? 2 : 1);
   if (record == nullptr) return EAGAIN;
   record->start = options->start;
   record->discard = options->discard;
   int error = full ? start_full(*record, options->stack_size)
-                   : hub->spawn(*record, options->stack_size);
+              : hub != nullptr
+                  ? hub->spawn(*record, options->stack_size)
+                  : hub_handle::spawn(*elsewhere, *record, options->stack_size);
   if (error != 0) {
     if (fiber != nullptr) handle::release(*record);
     handle::release(*record);

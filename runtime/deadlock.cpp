@@ -43,8 +43,9 @@ bool alone_in_process() {
   if (wake_process != nullptr && scheduler::running()) return false;
   if (__libc_single_threaded) return true;
   long ours = runtime_threads.load(std::memory_order_relaxed);
-  ours += scheduler::running() ? static_cast<long>(scheduler::kernel_threads()) : 1;
-  return kernel_threads_of_process() == ours;
+  ours += scheduler::kernel_threads();
+  // The one that called run(), or hosts the only light fibers.
+  return kernel_threads_of_process() == ours + 1;
 }
 
 void flow_set::add_flow() {

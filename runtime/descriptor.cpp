@@ -7,6 +7,7 @@
 #include "runtime/carrier.h"
 #include "runtime/hub.h"
 #include "runtime/interrupt.h"
+#include "runtime/light_hub.h"
 #include "runtime/scope.h"
 #include "runtime/sys.h"
 #include "runtime/thread_state.h"
@@ -42,17 +43,44 @@ void note_number(int fd) {
   }
 }
 
+// The light hub whose poller covers the caller's waits; null: the scheduler's does.
+light_hub* covering_hub() {
+  fiber* current = self_state.current;
+  if (current == nullptr || current->kind == fiber_kind::full) return nullptr;
+  return current->hub->host() == nullptr ? current->hub : nullptr;
+}
+
 // REQUIRES: d.mutex. 0, or a negated error number.
-int ensure_registered(int fd, descriptor& d) {
-  if (d.registered.load(std::memory_order_relaxed) != 0) return 0;
-  int result = hub::get_poller().add(fd, cookie_of(fd, d));
+//
+// A descriptor is at home with the poller that it was registered with last: other hubs that wait for
+// it register it with theirs as well, which has the kernel report its present state there.
+int ensure_registered(int fd, descriptor& d, bool renew) {
+  light_hub* light = covering_hub();
+  uint32_t home = light == nullptr ? 0 : light->number();
+  bool known = d.registered.load(std::memory_order_relaxed) != 0 &&
+               d.home.load(std::memory_order_relaxed) == home;
+  if (known && !renew) return 0;
+  poller* with = light == nullptr ? &hub::get_poller() : light->open_poller();
+  if (with == nullptr) return -EMFILE;
+  int result = with->add(fd, cookie_of(fd, d));
   // The same description was registered under this number before, and is known to the kernel still.
-  if (result == -EEXIST) result = hub::get_poller().modify(fd, cookie_of(fd, d));
+  if (result == -EEXIST) result = with->modify(fd, cookie_of(fd, d));
   if (result != 0) return result;
   // The kernel reports the present state as a first event.
   d.ready.store(0, std::memory_order_relaxed);
+  d.home.store(home, std::memory_order_relaxed);
   d.registered.store(1 + forks.load(std::memory_order_relaxed), std::memory_order_release);
   return 0;
+}
+
+// Another thread's hub goes on getting events of it, with an old generation.
+void unregister(int fd, const descriptor& d) {
+  uint32_t home = d.home.load(std::memory_order_relaxed);
+  light_hub* light = covering_hub();
+  if (home == 0)
+    hub::get_poller().remove(fd);
+  else if (light != nullptr && light->number() == home)
+    light->open_poller()->remove(fd);
 }
 
 bool wants(const fd_waiter& w, uint32_t events) {
@@ -111,7 +139,7 @@ int runtime_descriptor_from(int first) {
 }
 
 readiness wait_ready(int fd, uint32_t events, wait_for what, deadline until,
-                     wait_class interruptible) {
+                     wait_class interruptible, bool renew) {
   descriptor* d = descriptor_of(fd);
   if (d == nullptr) return readiness::unpollable;
   parker& self = self_parker();
@@ -122,7 +150,7 @@ readiness wait_ready(int fd, uint32_t events, wait_for what, deadline until,
   waiter.epoch = self.arm(interruptible);
 
   d->mutex.acquire();
-  int result = ensure_registered(fd, *d);
+  int result = ensure_registered(fd, *d, renew);
   // Before the bits are looked at: pass_on() restores a bit and then looks at this count.
   d->waiting.fetch_add(1, std::memory_order_seq_cst);
   bool ready = (d->ready.load(std::memory_order_seq_cst) & bits_of(events)) != 0;
@@ -136,7 +164,10 @@ readiness wait_ready(int fd, uint32_t events, wait_for what, deadline until,
   link(*d, waiter);
   d->mutex.release();
 
+  light_hub* light = covering_hub();
+  if (light != nullptr) light->begin_watching();
   wake_reason reason = park(self, what, until);
+  if (light != nullptr) light->end_watching();
 
   d->mutex.acquire();
   if (waiter.linked()) unlink(*d, waiter);
@@ -163,19 +194,32 @@ void pass_on(descriptor& d, uint32_t events) {
     wake_waiters(d, events, false);
 }
 
-bool watch(fd_waiter& waiter, parker& self, uint64_t epoch, int fd, uint32_t events) {
+namespace {
+
+int watch(fd_waiter& waiter, parker& self, uint64_t epoch, int fd, uint32_t events, bool renew) {
   descriptor* d = descriptor_of(fd);
-  if (d == nullptr) return false;
+  if (d == nullptr) return EBADF;
   waiter.who = &self;
   waiter.epoch = epoch;
   waiter.events = events;
   waiter.exclusive = false;
   lock_guard guard(d->mutex);
-  if (ensure_registered(fd, *d) != 0) return false;
+  int result = ensure_registered(fd, *d, renew);
+  if (result != 0) return -result;
   waiter.fd = fd;
   d->waiting.fetch_add(1, std::memory_order_relaxed);
   link(*d, waiter);
-  return true;
+  return 0;
+}
+
+}  // namespace
+
+bool watch(fd_waiter& waiter, parker& self, uint64_t epoch, int fd, uint32_t events) {
+  return watch(waiter, self, epoch, fd, events, false) == 0;
+}
+
+int watch_anew(fd_waiter& waiter, parker& self, uint64_t epoch, int fd, uint32_t events) {
+  return watch(waiter, self, epoch, fd, events, true);
 }
 
 void unwatch(fd_waiter& waiter) {
@@ -199,7 +243,7 @@ void retire_descriptor(int fd) {
   bool outlives = d->shared.load(std::memory_order_relaxed) ||
                   registered != 1 + forks.load(std::memory_order_relaxed);
   // epoll follows the description: one that lives on under another number would go on reporting here.
-  if (registered != 0 && outlives) hub::get_poller().remove(fd);
+  if (registered != 0 && outlives) unregister(fd, *d);
   d->ready.store(0, std::memory_order_relaxed);
   d->kind.store(descriptor_kind::unknown, std::memory_order_relaxed);
   d->nonblocking.store(false, std::memory_order_relaxed);

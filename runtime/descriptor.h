@@ -55,7 +55,8 @@ struct descriptor {
   std::atomic<bool> shared{false};           // another number or process may have this description
   std::atomic<bool> listening{false};
   std::atomic<uint32_t> generation{0};       // bumped at close: stale events are told by it
-  std::atomic<uint32_t> registered{0};       // 0: not with the poller; else 1 + forks seen at that time
+  std::atomic<uint32_t> registered{0};       // 0: not with a poller; else 1 + forks seen at that time
+  std::atomic<uint32_t> home{0};             // with which: 0 the scheduler's, else a light hub's (its number)
   std::atomic<int64_t> receive_timeout{0};   // SO_RCVTIMEO in ns, 0: none
   std::atomic<int64_t> send_timeout{0};
   std::atomic<int> low_water{0};             // SO_RCVLOWAT if it is more than 1
@@ -68,6 +69,42 @@ struct descriptor {
 // The entry of `fd`; null if the number is negative or beyond the table (then pass through).
 VERVET_DOOR descriptor* descriptor_of(int fd);
 
+// One of the two directions, and what is known of it.
+struct direction {
+  uint32_t events;  // EPOLLIN or EPOLLOUT
+  uint32_t bit;
+  uint32_t tried;
+};
+inline constexpr direction reading_direction = {1, descriptor::readable, descriptor::tried_reading};
+inline constexpr direction writing_direction = {4, descriptor::writable, descriptor::tried_writing};
+
+// False if there is certainly nothing there: parking at once saves asking the kernel. A bit that no
+// try has ever cleared says nothing: the descriptor may be one that cannot move data this way at
+// all.
+inline bool worth_trying(const descriptor& d, const direction& to) {
+  if (d.registered.load(std::memory_order_acquire) == 0) return true;
+  uint32_t seen = d.ready.load(std::memory_order_seq_cst);
+  return (seen & to.bit) != 0 || (seen & to.tried) == 0;
+}
+
+// Before each try: an event that comes after this is not overlooked.
+inline void begin_try(descriptor& d, const direction& to) {
+  if (d.registered.load(std::memory_order_acquire) == 0) return;
+  uint32_t before = d.ready.fetch_and(~to.bit, std::memory_order_seq_cst);
+  if ((before & to.tried) == 0) [[unlikely]]
+    d.ready.fetch_or(to.tried, std::memory_order_relaxed);
+}
+
+// Wakes the next exclusive waiter if readiness for `events` is left.
+VERVET_DOOR void pass_on(descriptor& d, uint32_t events);
+
+// After a try that did not prove that nothing is left.
+inline void leave_rest(descriptor& d, const direction& to) {
+  if (d.registered.load(std::memory_order_acquire) == 0) return;
+  d.ready.fetch_or(to.bit, std::memory_order_seq_cst);
+  if (d.waiting.load(std::memory_order_seq_cst) != 0) pass_on(d, to.events);
+}
+
 enum class readiness : uint8_t {
   ready,        // try the operation (again)
   timed_out,
@@ -78,17 +115,18 @@ enum class readiness : uint8_t {
 };
 
 // Sleeps until `events` (EPOLLIN or EPOLLOUT) may be possible on `fd`. The first of several sleepers is
-// woken; if it leaves readiness behind it must call pass_on().
+// woken; if it leaves readiness behind it must call pass_on(). `renew`: the number may have got another
+// meaning unseen, so nothing that is known of it counts.
 VERVET_DOOR readiness wait_ready(int fd, uint32_t events, wait_for what, deadline until,
-                                 wait_class interruptible = wait_class::cancellable);
-
-// Wakes the next exclusive waiter if readiness for `events` is left.
-VERVET_DOOR void pass_on(descriptor& d, uint32_t events);
+                                 wait_class interruptible = wait_class::cancellable,
+                                 bool renew = false);
 
 // For waits on several descriptors (poll, select). The caller arms its parker, watches each descriptor,
 // looks whether something is ready already (poll with timeout 0), parks, and unwatches each.
 // watch() returns false if epoll does not take the descriptor.
 VERVET_DOOR bool watch(fd_waiter& waiter, parker& self, uint64_t epoch, int fd, uint32_t events);
+// The same with `renew`, and the reason: 0, EBADF, EPERM, EMFILE.
+int watch_anew(fd_waiter& waiter, parker& self, uint64_t epoch, int fd, uint32_t events);
 VERVET_DOOR void unwatch(fd_waiter& waiter);
 
 // The number is about to be closed or replaced: wakes all its waiters with `closed`, removes the

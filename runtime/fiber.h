@@ -98,7 +98,6 @@ struct fiber : parker, fiber_alive, timer_node {
   light_hub* hub = nullptr;             // light: its hub
   vervet_fiber* handle = nullptr;       // what the API's handles refer to, if the API spawned it
   fiber* next_queued = nullptr;         // run queue, free list
-  uint64_t timer_epoch = 0;
   stack_slot stack;
   uint64_t number = 0;                  // for messages: the n-th fiber of this process
   thread_part thread;

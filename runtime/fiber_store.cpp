@@ -56,7 +56,7 @@ bool push(fiber& f) {
 
 fiber* construct(void* memory) {
   auto* f = new (memory) fiber;
-  f->is_fiber = true;
+  f->kind_of_sleeper = sleeper_kind::fiber;
   return f;
 }
 

@@ -26,7 +26,8 @@ poller& get_poller() { return the_poller; }
 
 void arm_timer(fiber& f, uint64_t epoch, deadline until) {
   lock_guard guard(timer_lock);
-  f.timer_epoch = epoch;
+  f.who = &f;
+  f.epoch = epoch;
   CHECK(timers.add(f, until), "out of memory for the timer of fiber %lu",
         static_cast<unsigned long>(f.number));
   note_earliest();
@@ -46,10 +47,8 @@ void fire_timers() {
   deadline time = now();
   if (earliest() > time) return;
   lock_guard guard(timer_lock);
-  while (timer_node* node = timers.pop_due(time)) {
-    auto& f = static_cast<fiber&>(*node);
-    wake(f, f.timer_epoch, wake_reason::timed_out);
-  }
+  while (timer_node* node = timers.pop_due(time))
+    wake(*node->who, node->epoch, wake_reason::timed_out);
   note_earliest();
 }
 

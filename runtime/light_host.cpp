@@ -3,6 +3,8 @@
 #include <pthread.h>
 #include <sys/mman.h>
 
+#include "runtime/descriptor.h"
+#include "runtime/hub_handle.h"
 #include "runtime/light_hub.h"
 #include "runtime/parking_lot.h"
 #include "runtime/scheduler.h"
@@ -25,6 +27,7 @@ namespace {
 lock hubs_lock;
 light_hub* free_hubs;
 std::atomic<bool> fork_watched{false};
+std::atomic<uint32_t> hubs_made{0};
 
 // The preload library's fork holds the locks of what is shared with it.
 bool plain_library() { return wake_process == nullptr; }
@@ -51,6 +54,7 @@ void after_fork_in_child() {
   if (!plain_library()) return;
   stack_forget_all();
   lot::forget_all();
+  descriptors_forget();
 }
 
 void watch_fork() {
@@ -63,7 +67,7 @@ constexpr size_t alternate_stack_size = 32 * 1024;
 }  // namespace
 
 light_hub::light_hub() {
-  main_flow_.is_fiber = true;
+  main_flow_.kind_of_sleeper = sleeper_kind::fiber;
   main_flow_.kind = fiber_kind::light;
   main_flow_.hub = this;
   main_flow_.life.store(fiber_life::alive, std::memory_order_relaxed);
@@ -95,6 +99,7 @@ light_hub* light_hub::here() {
   watch_fork();
   __cxa_thread_atexit_impl(host_ends, hub, &__dso_handle);
   hub->host_ = self_state.host;
+  hub->number_ = hubs_made.fetch_add(1, std::memory_order_relaxed) + 1;
   if (hub->host_ == nullptr) hub->watch_overflows();
   self_state.hub = hub;
   watchdog::hub_starts(*hub);
@@ -134,8 +139,11 @@ void light_hub::host_ends(void* argument) {
   self_state.hub = nullptr;
   self_state.current = hub->host_;
   hub->unwatch_overflows();
+  if (hub->handle_ != nullptr) hub_handle::hub_ends(*hub->handle_);
+  hub->handle_ = nullptr;
+  hub->close_poller();
   watchdog::hub_ends(*hub);
-  if (hub->alive_ == 0)
+  if (hub->alive_ == 0 && hub->inbox_filled_.load(std::memory_order_relaxed) == 0)
     hub->retire();
   else
     hub->abandon();
@@ -150,6 +158,8 @@ void light_hub::retire() {
   }
   free_count_ = 0;
   exception_states_known_ = 0;
+  pins_ = 0;
+  watching_ = 0;
   host_ = nullptr;
   lock_guard guard(hubs_lock);
   next_free_ = free_hubs;
@@ -158,11 +168,14 @@ void light_hub::retire() {
 
 // The fibers' frames may be linked anywhere: their stacks stay, and so does the hub they name.
 void light_hub::abandon() {
+  if (inbox_filled_.load(std::memory_order_relaxed) != 0) take_inbox();
   while (fiber_alive* f = fibers_.pop_front())
     handle::finish(*static_cast<fiber*>(f)->handle, handle_state::abandoned);
 }
 
 void light_hub::forget_here() {
+  // Its poller is the parent's as well: only the numbers are given up.
+  if (self_state.hub != nullptr) self_state.hub->poller_.close();
   self_state.hub = nullptr;
   fiber* current = self_state.current;
   if (current != nullptr && current->kind == fiber_kind::light) self_state.current = nullptr;

@@ -17,6 +17,11 @@ namespace {
 constexpr uint32_t most_free_fibers = 1024;
 // How many rounds a hub with work runs before its host lets other full fibers run.
 constexpr uint32_t rounds_per_host_turn = 64;
+// How many turns fibers have before a hub that never sleeps looks into its poller.
+constexpr uint32_t most_turns_unwatched = 61;
+// Values of asleep_.
+constexpr uint32_t on_futex = 1;
+constexpr uint32_t in_poller = 2;
 
 std::atomic<void* (*)()> exception_globals[most_cxx_runtimes];
 
@@ -127,9 +132,31 @@ int light_hub::spawn(vervet_fiber& record, size_t stack_size) {
   stack_slot slot = take_stack(slot_size);
   if (!slot) return EAGAIN;
 
+  light_fiber* f = make_fiber(record, slot);
+  flows.add_flow();
+  adopt(*f);
+  push(*f);
+  return 0;
+}
+
+int light_hub::spawn_from_outside(vervet_fiber& record, size_t stack_size) {
+  if (stack_size == 0) stack_size = default_stack_size;
+  if (stack_size < least_stack_size) return EINVAL;
+  size_t slot_size = stack_class(stack_size - stack_guard_size);
+  if (slot_size == 0) return EINVAL;
+  stack_slot slot = stack_take(slot_size);
+  if (!slot) return EAGAIN;
+  light_fiber* f = make_fiber(record, slot);
+  f->life.store(fiber_life::fresh, std::memory_order_relaxed);
+  flows.add_flow();
+  enqueue(*f);
+  return 0;
+}
+
+light_fiber* light_hub::make_fiber(vervet_fiber& record, stack_slot slot) {
   light_fiber* f = new (block_in(slot)) light_fiber;
   f->stack = slot;
-  f->is_fiber = true;
+  f->kind_of_sleeper = sleeper_kind::fiber;
   f->kind = fiber_kind::light;
   f->hub = this;
   f->handle = &record;
@@ -140,13 +167,15 @@ int light_hub::spawn(vervet_fiber& record, size_t stack_size) {
                 std::memory_order_relaxed);
   sanitizer::stack_made(f->tools, stack_low(*f), stack_bytes(*f));
   context_make(f->flow, stack_low(*f), stack_bytes(*f), enter, f);
+  return f;
+}
 
+void light_hub::adopt(light_fiber& f) {
+  f.life.store(fiber_life::alive, std::memory_order_relaxed);
   find_exception_states();
-  flows.add_flow();
-  fibers_.push_back(f);
-  if (alive_++ == 0) own_flow_is_one_of_many();
-  push(*f);
-  return 0;
+  fibers_.push_back(&f);
+  if (alone()) own_flow_is_one_of_many();
+  ++alive_;
 }
 
 void light_hub::enter(void* argument) {
@@ -199,13 +228,18 @@ void light_hub::enqueue(fiber& f) {
   inbox_lock_.acquire();
   inbox_.push(&f);
   inbox_filled_.store(1, std::memory_order_relaxed);
-  bool was_asleep = asleep_.exchange(0, std::memory_order_relaxed) != 0;
-  bool os_thread = host_ == nullptr;
-  // Under the lock: it is what keeps a host that wakes by itself from ending meanwhile.
-  if (was_asleep && !os_thread) wake(*host_, host_epoch_, wake_reason::ready);
+  wake_host();
+}
+
+// REQUIRES: inbox_lock_, which it releases. What was put in keeps a host that wakes by itself from
+// ending before that.
+void light_hub::wake_host() {
+  uint32_t was_asleep = asleep_.exchange(0, std::memory_order_relaxed);
+  if (was_asleep == in_poller) poller_.interrupt();
+  if (was_asleep != 0 && host_ != nullptr) wake(*host_, host_epoch_, wake_reason::ready);
   inbox_lock_.release();
   // The hub may be gone by now; a wake at its address hurts nobody.
-  if (was_asleep && os_thread) sys::futex_wake(&asleep_, 1);
+  if (was_asleep == on_futex && host_ == nullptr) sys::futex_wake(&asleep_, 1);
 }
 
 // Flat: after a jump the processor mispredicts every return, so there should be few.
@@ -217,7 +251,7 @@ void light_hub::enqueue(fiber& f) {
     begin_turn(*to);
   else
     switch_to(light(self), *to, nullptr);
-  if (&self == &main_flow_ && alive_ == 0) own_flow_is_alone();
+  if (&self == &main_flow_ && alone()) own_flow_is_alone();
 }
 
 [[gnu::flatten]] void light_hub::yield(fiber& self) {
@@ -251,6 +285,8 @@ fiber* light_hub::next() {
 // Who becomes runnable during a round runs in the next one: a fiber that only yields delays a due
 // timer by one turn of each of the others, not for ever.
 [[gnu::noinline]] void light_hub::begin_round() {
+  if (watching_ != 0 && poller_.is_open() && turns_unwatched_ >= most_turns_unwatched)
+    look(at_once);
   if (inbox_filled_.load(std::memory_order_relaxed) != 0) take_inbox();
   if (!timers_.empty()) fire_timers();
   if (host_ != nullptr && ready_count_ != 0 && ++busy_rounds_ % rounds_per_host_turn == 0) {
@@ -260,25 +296,27 @@ fiber* light_hub::next() {
     watched_.resume();
   }
   round_left_ = ready_count_;
+  turns_unwatched_ += round_left_;
 }
 
 void light_hub::take_inbox() {
   lock_guard guard(inbox_lock_);
   inbox_filled_.store(0, std::memory_order_relaxed);
-  while (fiber* f = inbox_.pop()) push(*f);
+  while (fiber* f = inbox_.pop()) {
+    if (f->life.load(std::memory_order_relaxed) == fiber_life::fresh) adopt(light(*f));
+    push(*f);
+  }
+  if (!fired_.empty()) call_back_soon();
 }
 
 void light_hub::fire_timers() {
   deadline time = now();
-  while (timer_node* node = timers_.pop_due(time)) {
-    auto& f = static_cast<fiber&>(*node);
-    wake(f, f.timer_epoch, wake_reason::timed_out);
-  }
+  while (timer_node* node = timers_.pop_due(time))
+    wake(*node->who, node->epoch, wake_reason::timed_out);
 }
 
-void light_hub::arm_timer(fiber& f, uint64_t epoch, deadline until) {
-  f.timer_epoch = epoch;
-  CHECK(timers_.add(f, until), "no memory for the timer of fiber %lu", f.number);
+void light_hub::add_timer(timer_node& node, deadline until) {
+  CHECK(timers_.add(node, until), "no memory for a timer");
 }
 
 [[gnu::noinline]] void light_hub::idle() {
@@ -296,11 +334,12 @@ void light_hub::arm_timer(fiber& f, uint64_t epoch, deadline until) {
 void light_hub::sleep_os_thread(deadline until) {
   {
     lock_guard guard(inbox_lock_);
-    if (!inbox_.empty()) return;
-    asleep_.store(1, std::memory_order_relaxed);
+    if (!inbox_.empty() || !fired_.empty()) return;
+    asleep_.store(poller_.is_open() ? in_poller : on_futex, std::memory_order_relaxed);
   }
+  if (poller_.is_open()) return look(until);
   timespec at = timespec_of(until);
-  sys::futex_wait(&asleep_, 1, until == never ? nullptr : &at);
+  sys::futex_wait(&asleep_, on_futex, until == never ? nullptr : &at);
   asleep_.store(0, std::memory_order_relaxed);
 }
 
@@ -309,10 +348,10 @@ void light_hub::park_host(deadline until) {
   uint64_t seen = main_flow_.word.load(std::memory_order_acquire);
   bool own_flow_waits = parker::state_of(seen) == park_state::asleep;
   inbox_lock_.acquire();
-  if (!inbox_.empty()) return inbox_lock_.release();
+  if (!inbox_.empty() || !fired_.empty()) return inbox_lock_.release();
   host_epoch_ = host_->arm(own_flow_waits ? main_flow_.present.load(std::memory_order_relaxed)
                                           : wait_class::uninterruptible);
-  asleep_.store(1, std::memory_order_relaxed);
+  asleep_.store(on_futex, std::memory_order_relaxed);
   inbox_lock_.release();
 
   self_state.current = host_;

@@ -16,9 +16,11 @@
 #include "runtime/handle.h"
 #include "runtime/list.h"
 #include "runtime/lock.h"
+#include "runtime/poller.h"
 #include "runtime/sanitizer.h"
 #include "runtime/timer_queue.h"
 #include "runtime/watchdog.h"
+#include "runtime/watcher.h"
 
 namespace vervet {
 
@@ -49,6 +51,10 @@ class light_hub {
   // Inside a runtime_scope.
   int spawn(vervet_fiber& record, size_t stack_size);
 
+  // The same by another thread, which holds the hub's handle (vervet_hub): it begins when the host
+  // waits.
+  int spawn_from_outside(vervet_fiber& record, size_t stack_size);
+
   // Makes `f` runnable. Any thread; the host is woken if it sleeps. Takes the scheduler's lock
   // under its own if the host is a full fiber.
   void enqueue(fiber& f);
@@ -60,8 +66,34 @@ class light_hub {
   // The running flow goes to the end of the queue.
   void yield(fiber& self);
 
-  void arm_timer(fiber& f, uint64_t epoch, deadline until);
-  void cancel_timer(fiber& f) { timers_.remove(f); }
+  // `T` is a parker and a timer_node: a fiber, a watcher.
+  template <typename T>
+  void arm_timer(T& of, uint64_t epoch, deadline until) {
+    of.who = &of;
+    of.epoch = epoch;
+    add_timer(of, until);
+  }
+  void cancel_timer(timer_node& node) { timers_.remove(node); }
+
+  // Descriptors (light_poll.cpp). An OS thread's hub has a poller of its own; a full fiber's uses the
+  // scheduler's.
+  uint32_t number() const { return number_; }
+  // Null if the process has no descriptors left.
+  poller* open_poller();
+  // A flow or a watcher of this hub waits for a descriptor: it is looked after while others run.
+  void begin_watching() { ++watching_; }
+  void end_watching() { --watching_; }
+
+  // Watchers (watcher.cpp). fire(): call back soon; any thread.
+  void fire(watcher& w);
+  // No effect if it was not fired, or is being called back.
+  void unfire(watcher& w);
+  // While it is pinned the host's own flow waits in the hub although there may be no fibers: others
+  // make some.
+  void pin();
+  void unpin();
+  // What other threads name this hub by; made at the first use, and then for the host's life.
+  vervet_hub* handle();
 
   // The full fiber that hosts this hub; null if an OS thread does.
   fiber* host() const { return host_; }
@@ -86,8 +118,17 @@ class light_hub {
   void abandon();
   static void enter(void* fiber);
   static void recycle(void* fiber);
+  static void* call_back(void* hub);
 
   stack_slot take_stack(size_t slot_size);
+  light_fiber* make_fiber(vervet_fiber& record, stack_slot slot);
+  void adopt(light_fiber& f);
+  void wake_host();
+  bool alone() const { return alive_ + pins_ == 0; }
+  void add_timer(timer_node& node, deadline until);
+  void look(deadline until);
+  void close_poller();
+  void call_back_soon();
   [[noreturn]] void end(light_fiber& self);
 
   void begin_turn(fiber& f);
@@ -114,6 +155,7 @@ class light_hub {
   uint32_t ready_count_ = 0;
   uint32_t round_left_ = 0;  // of those, how many run before timers and inbox are due
   uint32_t busy_rounds_ = 0;
+  uint32_t pins_ = 0;
   uint32_t alive_ = 0;        // light fibers, the host's own flow not counted
   list<fiber_alive> fibers_;  // those
   timer_queue timers_;
@@ -125,11 +167,19 @@ class light_hub {
   unsigned exception_states_known_ = 0;
   void* alternate_stack_ = nullptr;
   light_hub* next_free_ = nullptr;
+  uint32_t number_ = 0;          // no other hub had it; 0 is the scheduler's
+  poller poller_;
+  uint32_t watching_ = 0;
+  uint32_t turns_unwatched_ = 0;  // since the poller was looked into
+  bool callback_queued_ = false;  // a fiber that will call back is about to run
+  vervet_hub* handle_ = nullptr;
 
   lock inbox_lock_;                        // guards what follows
   fifo<fiber> inbox_;                      // made runnable from elsewhere
+  list<watcher> fired_;
   std::atomic<uint32_t> inbox_filled_{0};  // a hint that spares the lock
-  std::atomic<uint32_t> asleep_{0};        // the host sleeps, or is about to: an OS thread's futex
+  // The host sleeps, or is about to: an OS thread on this word or in its poller.
+  std::atomic<uint32_t> asleep_{0};
   uint64_t host_epoch_ = 0;                // the wait of a full host that sleeps
 };
 

@@ -7,6 +7,7 @@
 #include "runtime/scheduler.h"
 #include "runtime/scope.h"
 #include "runtime/thread_state.h"
+#include "runtime/watcher.h"
 
 namespace vervet {
 namespace {
@@ -26,8 +27,10 @@ bool end_wait(parker& who, uint64_t seen, wake_reason reason) {
   if (state != park_state::armed && state != park_state::asleep) return false;
   uint64_t woken = parker::pack(parker::epoch_of(seen), reason, park_state::woken);
   if (!who.word.compare_exchange_strong(seen, woken, std::memory_order_acq_rel)) return false;
-  if (!who.is_fiber)
+  if (who.kind_of_sleeper == sleeper_kind::os_thread)
     sys::futex_wake(&who.word, 1);
+  else if (who.kind_of_sleeper == sleeper_kind::watcher)
+    static_cast<watcher&>(who).hub->fire(static_cast<watcher&>(who));
   else if (state == park_state::asleep)
     make_runnable(static_cast<fiber&>(who));
   // An armed fiber's stack is not saved yet: commit_park() sees the word and makes it runnable.
@@ -87,7 +90,7 @@ wake_reason sleep(parker& self, wait_for what, deadline until) {
   uint64_t armed = self.word.load(std::memory_order_acquire);
   uint64_t epoch = parker::epoch_of(armed);
   if (parker::state_of(armed) == park_state::armed) {
-    if (self.is_fiber) {
+    if (self.kind_of_sleeper == sleeper_kind::fiber) {
       auto& f = static_cast<fiber&>(self);
       wait_class accepts = self.present.load(std::memory_order_relaxed);
       if (interruption_due(f, accepts))

@@ -1,4 +1,5 @@
-// A parker is whoever sleeps and is woken: a fiber, or an OS thread that is not ours.
+// A parker is whoever sleeps and is woken: a fiber, or an OS thread that is not ours. (Or a watcher,
+// which is called back.)
 //
 // One wait is one epoch. The sleeper arms it, links itself wherever a wake may come from (a lot, a
 // descriptor, a timer), and sleeps. Wakers race with one compare-and-swap on `word`: exactly one
@@ -51,10 +52,16 @@ enum class wait_class : uint8_t {
 inline constexpr uint32_t interrupt_signal = 1;
 inline constexpr uint32_t interrupt_cancel = 2;
 
+enum class sleeper_kind : uint8_t {
+  os_thread,  // sleeps on the low half of `word`
+  fiber,
+  watcher,    // does not sleep: its hub calls back (watcher.h)
+};
+
 // Invariant: the epoch in `word` only grows, also when the memory is recycled for another fiber.
 struct parker {
   std::atomic<uint64_t> word{0};
-  bool is_fiber = false;  // else an OS thread, which sleeps on the low half of `word`
+  sleeper_kind kind_of_sleeper = sleeper_kind::os_thread;
   std::atomic<wait_class> present{wait_class::uninterruptible};
 
   static constexpr uint64_t pack(uint64_t epoch, wake_reason reason, park_state state) {

@@ -8,9 +8,13 @@
 
 namespace vervet {
 
+struct parker;
+
 struct timer_node {
   static constexpr uint32_t unqueued = UINT32_MAX;
   uint32_t place = unqueued;
+  parker* who = nullptr;  // whose wait `epoch` it ends
+  uint64_t epoch = 0;
   bool queued() const { return place != unqueued; }
 };
 

@@ -91,7 +91,7 @@ VERVET_API int vervet_wait_fd(int fd, unsigned events, int64_t deadline);
 
 /* Runs `attempt(argument)`, a system call on a non-blocking `fd` that returns -1 and errno, until it
  * fails otherwise than by EAGAIN; waits in between, and before it if `fd` is known not to be ready.
- * The descriptor must be closed with vervet_close(), for its readiness is remembered.
+ * The descriptor must have been adopted (vervet_adopt_fd()), for its readiness is remembered.
  *
  * `events`   VERVET_READABLE or VERVET_WRITABLE: what to wait for.
  * `wanted`   how many bytes the attempt asks for if `fd` is a stream: less is taken as a sign that
@@ -103,6 +103,11 @@ typedef struct vervet_io_result {
 } vervet_io_result;
 VERVET_API int vervet_io(int fd, unsigned events, ssize_t (*attempt)(void*), void* argument,
                          size_t wanted, int64_t deadline, vervet_io_result* result);
+
+/* Tells that `fd` is new, is to be non-blocking (which the first form sees to), and will be closed with vervet_close()
+ * alone: what vervet_io() needs. 0 or an error number. */
+VERVET_API int vervet_adopt_fd(int fd);
+VERVET_API int vervet_adopt_nonblocking_fd(int fd);
 
 /* Closes `fd` and wakes whoever waits for it, with EBADF. 0 or an error number. */
 VERVET_API int vervet_close(int fd);
