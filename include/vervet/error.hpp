@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <vervet/abi.h>
+#include <vervet/detail/flow_local.hpp>
 
 namespace vervet {
 
@@ -55,19 +56,23 @@ namespace detail {
   throw std::system_error(error, std::generic_category(), what);
 }
 
-// What kill() left for the calling fiber to throw; set by fiber.hpp, which knows where it is.
-using take_kill_function = std::exception_ptr (*)(vervet_fiber*);
-inline take_kill_function take_kill = nullptr;
+// Throws what is due for the calling flow, if anything is: an expired timeout, a stop, a kill.
+inline void throw_if_cut() {
+  int due = 0;
+  vervet_scope* scope = vervet_take_cut(&due);
+  if (due == 0) return;
+  if (scope != nullptr && scope->raise != nullptr) scope->raise(scope);
+  flow_locals* own = flow_locals_if_any();
+  if (scope == nullptr && own != nullptr && own->take_kill != nullptr) {
+    std::exception_ptr given = own->take_kill(own->owner);
+    if (given) std::rethrow_exception(given);
+  }
+  throw fiber_exit();
+}
 
 // After a wait of the C interface has returned ECANCELED: throws what was the reason.
 [[noreturn]] inline void throw_cut() {
-  int due = 0;
-  vervet_scope* scope = vervet_take_cut(&due);
-  if (scope != nullptr && scope->raise != nullptr) scope->raise(scope);
-  if (scope == nullptr && due != 0 && take_kill != nullptr) {
-    std::exception_ptr given = take_kill(vervet_current());
-    if (given) std::rethrow_exception(given);
-  }
+  throw_if_cut();
   throw fiber_exit();
 }
 
