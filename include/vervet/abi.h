@@ -151,6 +151,51 @@ VERVET_API void vervet_register_exception_globals(void* (*get)(void));
 /* Writes one line to stderr: the calling fiber ended with the uncaught exception `what`. */
 VERVET_API void vervet_report_uncaught(const char* what);
 
+/* ---- Thread pools --------------------------------------------------------------------------- */
+
+/* Native kernel threads for what blocks. A null pool means the one that vervet_offload() uses. A
+ * forked child starts without threads, and without the jobs that had not ended. */
+typedef struct vervet_thread_pool vervet_thread_pool;
+
+/* What a pool runs: run(job) on one of its threads, where all signals are blocked. The caller's memory, until
+ * run() is called: the pool does not touch it afterwards. Fill in run; the rest is ours. */
+typedef struct vervet_job {
+  void (*run)(struct vervet_job*);
+  struct vervet_job* next;
+  struct vervet_job* previous;
+  void* submitter;
+  uint32_t queued;
+} vervet_job;
+
+/* A pool of up to `threads` threads (0: four for each CPU, eight at least), made when needed; one
+ * that was idle for `idle` nanoseconds ends (0: five seconds). Up to `queued` jobs wait for a thread without
+ * their submitters waiting. 0, ENOMEM, EINVAL. */
+VERVET_API int vervet_thread_pool_make(vervet_thread_pool** pool, unsigned threads, size_t queued,
+                                       int64_t idle);
+
+/* Waits until all jobs have run, then frees the pool. Nothing cuts that short. Not from a job of
+ * the pool itself: ends the process. */
+VERVET_API void vervet_thread_pool_free(vervet_thread_pool* pool);
+
+/* Has a thread of the pool run the job: first in, first out. If all threads are busy and the queue is full, waits for room.
+ * 0; ETIMEDOUT, ECANCELED, EDEADLK (see vervet_park(); the job is not run); EAGAIN (no thread). */
+VERVET_API int vervet_thread_pool_submit(vervet_thread_pool* pool, vervet_job* job,
+                                         int64_t deadline);
+
+/* Takes the job back. 1, or 0 if it has begun or ended. REQUIRES: its memory is still there. */
+VERVET_API int vervet_thread_pool_withdraw(vervet_thread_pool* pool, vervet_job* job);
+
+/* Runs function(argument) there and waits for it, as vervet_offload() does; at once and here if the
+ * caller is a thread of the pool (of any, if `pool` is null). */
+VERVET_API int vervet_thread_pool_apply(vervet_thread_pool* pool, void* (*function)(void*),
+                                        void* argument, void** result);
+
+/* Waits until the pool has nothing to do. 0; or as vervet_park(). */
+VERVET_API int vervet_thread_pool_join(vervet_thread_pool* pool, int64_t deadline);
+
+/* The pool that the calling thread belongs to; null elsewhere. */
+VERVET_API vervet_thread_pool* vervet_thread_pool_here(void);
+
 #ifdef __cplusplus
 }
 #endif

@@ -141,6 +141,23 @@ typedef struct vervet_run_options {
 VERVET_API int vervet_run(const vervet_run_options* options, void* (*function)(void*),
                           void* argument, void** result);
 
+/* ---- Blocking work elsewhere ---------------------------------------------------------------- */
+
+/* Runs function(argument) on a kernel thread of a pool while the caller is parked: for calls that
+ * block and have no form that waits. All signals are blocked there. A call from a thread of the
+ * pool runs the function at once, where it is.
+ *
+ * `result` receives what the function returned; may be null.
+ * Blocks   the calling flow until the function has returned. Cut short only while no thread has
+ *          begun with it: the function may use the caller's stack. A kill or timeout that comes later
+ *          ends the caller's next wait.
+ * Returns 0; ECANCELED (it was cut, the function is not called); EAGAIN (no thread can be made). */
+VERVET_API int vervet_offload(void* (*function)(void*), void* argument, void** result);
+
+/* How many threads that pool has at most. Default: four for each CPU, eight at least. What runs
+ * already goes on. 0, or EINVAL for 0 and for more than 32,768. */
+VERVET_API int vervet_offload_threads(unsigned most);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,75 @@
+// Pools of native kernel threads, for what blocks and cannot be waited for: jobs run there while
+// whoever wants their results is parked.
+//
+// A thread is made when a job comes and none is idle, up to the pool's limit; one that was idle for
+// long ends. The pool allocates nothing: a job is its submitter's memory (abi.h), a thread's record
+// lies on its own stack. Idle threads are told to deadlock.h, busy ones are not: they may unpark
+// somebody.
+#pragma once
+
+#include <atomic>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "runtime/deadline.h"
+#include "runtime/lock.h"
+#include "vervet/abi.h"
+
+namespace vervet::thread_pool {
+
+struct idle_thread;
+struct submitter;
+
+// The waiting jobs, first in first out. The first few are *inside*: nobody waits for them to get in.
+// Those behind are *outside*, their submitters parked. Thread safety: none.
+class job_queue {
+ public:
+  explicit constexpr job_queue(size_t most_inside) : most_inside_(most_inside) {}
+
+  bool empty() const { return first_ == nullptr; }
+
+  // At the end. Returns whether it stands outside; never if `waits` is null and nobody does already.
+  bool push(vervet_job& job, submitter* waits);
+  // Null if there is none. What follows may let one more inside: `admitted` is then whom to unpark.
+  vervet_job* pop(submitter*& admitted);
+  // False if it is not in the queue.
+  bool remove(vervet_job& job, submitter*& admitted);
+  void forget() { *this = job_queue(most_inside_); }
+
+ private:
+  void unlink(vervet_job& job);
+  submitter* admit();
+
+  vervet_job* first_ = nullptr;
+  vervet_job* last_ = nullptr;
+  vervet_job* first_outside_ = nullptr;
+  size_t inside_ = 0;
+  size_t most_inside_;
+};
+
+struct counts {
+  unsigned threads;
+  unsigned idle;
+  size_t unfinished;  // jobs
+};
+// Of the pool that vervet_offload() uses.
+counts of_default_pool();
+
+}  // namespace vervet::thread_pool
+
+struct vervet_thread_pool {
+  constexpr vervet_thread_pool(unsigned most_threads, size_t most_queued, int64_t longest_idle)
+      : limit(most_threads), patience(longest_idle), queue(most_queued) {}
+
+  vervet::lock guard;  // of what follows
+  unsigned limit;      // threads at most; 0: to be set by the CPUs there are
+  int64_t patience;    // how long a thread stays idle before it ends
+  bool ending = false;
+  std::atomic<unsigned> threads{0};
+  unsigned idle = 0;
+  uint32_t generation = 0;  // forks survived
+  vervet::thread_pool::job_queue queue;
+  vervet::thread_pool::idle_thread* idle_threads = nullptr;  // the latest first
+  std::atomic<size_t> unfinished{0};                         // jobs, waiting or under way
+  vervet_thread_pool* next = nullptr;                        // of all pools
+};
