@@ -53,14 +53,14 @@ void* full_entry(void* argument) {
   return nullptr;
 }
 
-int start_full(vervet_fiber& record, size_t stack_size) {
+int start_full(vervet_fiber& record, size_t stack_size, unsigned worker) {
   if (stack_size == 0) stack_size = full_stack_size;
   if (stack_size < light_hub::least_stack_size) return EINVAL;
   run_set.add_flow();
   run_flows.fetch_add(1, std::memory_order_relaxed);
   pthread_t unused;
   int error =
-      thread::create(&unused, {.stack_size = stack_size, .detached = true}, full_entry, &record);
+      thread::create(&unused, {.stack_size = stack_size, .detached = true, .worker = worker}, full_entry, &record);
   if (error == 0) return 0;
   run_flows.fetch_sub(1, std::memory_order_relaxed);
   run_set.remove_flow();
@@ -106,7 +106,7 @@ int run(unsigned workers, void* (*function)(void*), void* argument, void** resul
     main->is_main = true;
     run_set.main_begins();
     set_of_run.store(&run_set, std::memory_order_release);
-    error = start_full(*main, 0);
+    error = start_full(*main, 0, 0);
     if (error != 0) handle::release(*main);
   }
   if (error == 0) {
@@ -133,6 +133,7 @@ int vervet_spawn(vervet_fiber** fiber, const vervet_spawn_options* options, void
   if (options->kind > VERVET_FULL) return EINVAL;
   bool full = options->kind == VERVET_FULL || (options->kind == VERVET_DEFAULT && inside_run());
   if (full && (options->hub != nullptr || !inside_run())) return EINVAL;
+  if (options->worker > (full ? scheduler::worker_count() : 0)) return EINVAL;
   vervet_hub* elsewhere = options->hub;
   light_hub* hub = full || elsewhere != nullptr ? nullptr : light_hub::here();
   if (!full && elsewhere == nullptr && hub == nullptr) return EAGAIN;
@@ -143,7 +144,7 @@ int vervet_spawn(vervet_fiber** fiber, const vervet_spawn_options* options, void
   if (record == nullptr) return EAGAIN;
   record->start = options->start;
   record->discard = options->discard;
-  int error = full ? start_full(*record, options->stack_size)
+  int error = full ? start_full(*record, options->stack_size, options->worker)
               : hub != nullptr
                   ? hub->spawn(*record, options->stack_size)
                   : hub_handle::spawn(*elsewhere, *record, options->stack_size);

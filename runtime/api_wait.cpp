@@ -110,6 +110,20 @@ int vervet_yield() {
   return scope::due() ? ECANCELED : 0;
 }
 
+int vervet_idle() {
+  fiber* current = self_state.current;
+  if (current == nullptr) return vervet_yield();
+  runtime_scope scope;
+  if (current->kind == fiber_kind::light) {
+    current->hub->yield_to_all(*current);
+  } else {
+    do {
+      scheduler::yield();
+    } while (scheduler::work_waits() && !scope::due());
+  }
+  return scope::due() ? ECANCELED : 0;
+}
+
 int vervet_sleep_for(int64_t nanoseconds) {
   if (nanoseconds <= 0) return vervet_yield();
   return sleep(after(nanoseconds));

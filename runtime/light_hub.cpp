@@ -259,6 +259,13 @@ void light_hub::wake_host() {
   leave(self, requeue, &self);
 }
 
+void light_hub::yield_to_all(fiber& self) {
+  do {
+    if (poller_.is_open()) look(at_once);
+    yield(self);
+  } while (ready_count_ != 0 || inbox_filled_.load(std::memory_order_relaxed) != 0);
+}
+
 void light_hub::switch_to(light_fiber& from, fiber& to, commit_function commit) {
   kept_state kept;
   keep(kept);

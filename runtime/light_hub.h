@@ -65,6 +65,8 @@ class light_hub {
 
   // The running flow goes to the end of the queue.
   void yield(fiber& self);
+  // The same until nobody else is runnable.
+  void yield_to_all(fiber& self);
 
   // `T` is a parker and a timer_node: a fiber, a watcher.
   template <typename T>

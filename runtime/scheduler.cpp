@@ -48,6 +48,7 @@ fiber* steal(worker& thief) {
     worker& victim = workers[(first + i) % workers_running];
     if (&victim == &thief) continue;
     if (fiber* f = victim.queue.steal_into(thief.queue)) return f;
+    if (fiber* f = victim.sent.pop()) return f;
   }
   return nullptr;
 }
@@ -55,6 +56,7 @@ fiber* steal(worker& thief) {
 // What became runnable elsewhere stands behind what the worker has, and no longer than that.
 void take_over_shared(worker& w) {
   constexpr unsigned most = 256;
+  w.sent.drain_into(w.queue, most);
   shared.drain_into(w.queue, most);
 }
 
@@ -64,6 +66,7 @@ fiber* take_own_or_shared(worker& w) {
   if (perturb::chance(8))
     if (fiber* f = steal(w)) return f;
   if (fiber* f = w.queue.pop()) return f;
+  if (fiber* f = w.sent.pop()) return f;
   return shared.pop();
 }
 
@@ -165,7 +168,7 @@ bool work_waits() {
       stopping.load(std::memory_order_acquire))
     return true;
   for (unsigned i = 0; i < workers_running; ++i)
-    if (!workers[i].queue.empty()) return true;
+    if (!workers[i].queue.empty() || !workers[i].sent.empty()) return true;
   return false;
 }
 
@@ -187,6 +190,11 @@ void enqueue(fiber& f) {
     idle::wake_one();
   else
     monitor::note_owed();
+}
+
+void enqueue_on(unsigned index, fiber& f) {
+  workers[index % workers_running].sent.push(f);
+  if (idle::any()) idle::wake_one();
 }
 
 void kick() { hub::get_poller().interrupt(); }
@@ -225,7 +233,7 @@ void yield() {
   carrier& c = *f->on;
   if (owns_worker(c)) {
     worker& w = *c.owned;
-    bool alone = w.queue.empty() && shared.empty() && !signals_caught();
+    bool alone = w.queue.empty() && w.sent.empty() && shared.empty() && !signals_caught();
     if (alone && (w.turns.load(std::memory_order_relaxed) + 1) % turns_between_polls != 0) {
       w.next_turn();
       // Other carriers and other processes may want the CPU that a spinning program gives up.
@@ -269,7 +277,10 @@ void give_way(uint32_t cost) {
 }
 
 void forget_queues() {
-  for (unsigned i = 0; i < workers_running; ++i) workers[i].queue.forget();
+  for (unsigned i = 0; i < workers_running; ++i) {
+    workers[i].queue.forget();
+    workers[i].sent.forget();
+  }
   shared.forget();
   preempted.forget();
 }

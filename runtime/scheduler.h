@@ -36,6 +36,8 @@ bool ends_with_last_fiber();
 
 // Makes a fiber runnable. REQUIRES: this caller won its wake, or it was never started.
 void enqueue(fiber& f);
+// The same for one that is to begin on a certain worker, unless another one has nothing to do.
+void enqueue_on(unsigned worker, fiber& f);
 // The same from a signal handler: no locks.
 void kick();
 

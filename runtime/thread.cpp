@@ -201,7 +201,10 @@ int create(pthread_t* handle, const options& o, void* (*start)(void*), void* arg
   fiber_mask_started(*f);
   *handle = handle_of(*f);
   f->life.store(fiber_life::alive, std::memory_order_release);
-  scheduler::enqueue(*f);
+  if (o.worker == 0)
+    scheduler::enqueue(*f);
+  else
+    scheduler::enqueue_on(o.worker - 1, *f);
   return 0;
 }
 

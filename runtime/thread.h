@@ -33,6 +33,7 @@ struct options {
   bool detached = false;
   uint64_t signal_mask = 0;
   uint64_t affinity = 0;      // of the first 64 CPUs; 0: the creator's
+  unsigned worker = 0;        // n > 0: begins on the n-th, if that can be
 };
 
 // The calling identity's full fiber (a light fiber's host counts); null on threads that are not ours.

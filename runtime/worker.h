@@ -32,6 +32,7 @@ struct worker {
   std::atomic<uint32_t> turns{0};        // how many fibers had their turn; written by the owner alone
   unsigned index = 0;
   run_queue queue;
+  shared_queue sent;  // by others, for this worker first (spawn_options.worker)
 
   uint32_t next_turn() {
     uint32_t turn = turns.load(std::memory_order_relaxed) + 1;

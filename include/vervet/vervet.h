@@ -52,11 +52,11 @@ typedef struct vervet_spawn_options {
   size_t size;       /* sizeof(vervet_spawn_options) */
   size_t stack_size; /* bytes, guard page included, from 16 KiB. Default: light 64, full 256 KiB */
   const char* name;  /* for messages; the first 15 bytes are copied. Default: none */
-  enum vervet_kind kind;   /* default: full inside vervet_run(), light elsewhere */
-  unsigned worker;   /* full: n > 0 queues it on the n-th worker first. Others may take it from there. */
-  int64_t start;     /* not before this deadline. Default: at once */
-  struct vervet_hub* hub;  /* light: on this hub, of whichever thread (abi.h). Default: here */
-  void (*discard)(void*); /* called with the argument in entry's place if it is killed before it starts */
+  enum vervet_kind kind; /* default: full inside vervet_run(), light elsewhere */
+  unsigned worker; /* full: n > 0 queues it on the n-th worker; an idle one may take it from there */
+  int64_t start;   /* not before this deadline. Default: at once */
+  struct vervet_hub* hub; /* light: on this hub, of whichever thread (abi.h). Default: here */
+  void (*discard)(void*); /* called in entry's place if it is killed before it starts */
 } vervet_spawn_options;
 
 /* Spawns a fiber that calls entry(argument). It does not run now: it stands at the end of the
@@ -67,7 +67,8 @@ typedef struct vervet_spawn_options {
  * `entry`    must return, or end a full fiber by pthread_exit(); a light one must not. No exception
  *            may leave it. Its result is what vervet_join() stores.
  * Blocks     never; making a full fiber may take the time of making a kernel thread.
- * Returns 0; EINVAL (stack_size, or options->size is unknown); EAGAIN (no memory for the stack, or
+ * Returns 0; EINVAL (stack_size, worker, kind, or options->size is unknown); ESRCH (the hub's thread
+ * has ended); EAGAIN (no memory for the stack, or
  * no kernel thread to make a full fiber's identity). */
 VERVET_API int vervet_spawn(vervet_fiber** fiber, const vervet_spawn_options* options,
                             void* (*entry)(void*), void* argument);
@@ -92,9 +93,9 @@ VERVET_API int vervet_joinall(vervet_fiber* const* fibers, size_t count, int64_t
 VERVET_API int vervet_has_ended(const vervet_fiber* fiber);
 
 /* Ends the fiber at its next wait: that wait, and each one after it, returns ECANCELED until the
- * fiber has looked (vervet_check_killed()). A fiber that has not started never does. A C call that is patched
- * (recv(), sleep() …) fails with errno ECANCELED. Not delivered: to a fiber that computes or waits
- * in what was not intercepted. C++ code sees an exception instead, see fiber.hpp.
+ * fiber has looked (vervet_check_killed()). A fiber that has not started never does. A C call that
+ * is patched (recv(), sleep() …) fails with errno ECANCELED. Not delivered: to a fiber that computes
+ * or waits in what was not intercepted. C++ code sees an exception instead, see fiber.hpp.
  * Returns 0; ESRCH if it has ended. Never blocks. Any thread. */
 VERVET_API int vervet_kill(vervet_fiber* fiber);
 
@@ -112,6 +113,9 @@ VERVET_API void vervet_release(vervet_fiber* fiber);
 /* Lets every other runnable fiber run once, and due timers fire, before the caller goes on.
  * Returns at once if there is none. 0, or ECANCELED if the caller was cut (see vervet_kill()). */
 VERVET_API int vervet_yield(void);
+
+/* Yields until nothing else is runnable (gevent's idle()): all others wait. 0 or ECANCELED. */
+VERVET_API int vervet_idle(void);
 
 /* Sleeps for `nanoseconds`; zero and less is vervet_yield(). A signal handler that runs meanwhile
  * does not cut it short. Blocks like vervet_join(). 0, or ECANCELED. */
