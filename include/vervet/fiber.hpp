@@ -1,69 +1,125 @@
-// Fibers: spawn, the handle, joinall.
+// Fibers: spawn, spawn_later, the handle, joinall, killall.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
+#include <deque>
 #include <functional>
 #include <initializer_list>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <ranges>
+#include <stop_token>
 #include <string_view>
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
+#include <vervet/abi.h>
+#include <vervet/detail/fiber_state.hpp>
+#include <vervet/detail/observation.hpp>
 #include <vervet/error.hpp>
 #include <vervet/outcome.hpp>
 #include <vervet/time.hpp>
-#include <vervet/vervet.h>
 
 namespace vervet {
+
+enum class fiber_kind {
+  usual,  // full inside run(), light elsewhere
+  light,  // of the calling thread; runs while that waits
+  full,   // inside run() only: a thread's identity, any worker
+};
 
 // How to spawn: spawn({.stack_size = 1 << 20, .name = "resolver"}, f).
 struct spawn_options {
   std::size_t stack_size = 0;  // bytes, guard page included; 0: 64 KiB, inside run() 256 KiB
   std::string_view name = {};  // for messages; its first 15 bytes are copied
+  fiber_kind kind = fiber_kind::usual;
+  unsigned worker = 0;  // full: n > 0 queues it on the n-th worker first; others may take it
+  deadline start = std::chrono::steady_clock::time_point{};  // not before
+  vervet_hub* hub = nullptr;  // light: on this hub, of whichever thread; null: the caller's
 };
+
+template <typename T>
+class fiber;
 
 namespace detail {
 
-// What a fiber and its handles share.
-template <typename T, typename... Call>
-struct spawned : outcome<T> {
-  std::optional<std::tuple<Call...>> call;  // dies with the fiber, not with its handles
-  std::shared_ptr<spawned> own;             // the fiber's share, until it runs
-
-  template <typename... From>
-  explicit spawned(std::in_place_t, From&&... from)
-      : call(std::in_place, std::forward<From>(from)...) {}
-
-  static void* enter(void* argument) {
-    std::shared_ptr<spawned> self = std::move(static_cast<spawned*>(argument)->own);
-    self->run([&]() -> T {
-      return std::apply(
-          [](auto&&... part) -> T { return std::invoke(std::forward<decltype(part)>(part)...); },
-          std::move(*self->call));
-    });
-    self->call.reset();
-    // Not on the way of a get() that waits: that one throws it.
-    if (self->error && self->getters.load() == 0) report_uncaught(self->error);
-    return nullptr;
+struct fiber_access {
+  template <typename T>
+  static const std::shared_ptr<fiber_state>& state(const fiber<T>& f) {
+    return f.state_;
+  }
+  template <typename T>
+  static fiber<T> make(std::shared_ptr<fiber_state> state) {
+    return fiber<T>(std::move(state));
   }
 };
 
+template <typename T, typename Callback>
+struct link_of final : link_node {
+  Callback callback;
+
+  template <typename From>
+  explicit link_of(From&& from) : callback(std::forward<From>(from)) {}
+  void call(const std::shared_ptr<fiber_state>& ended) override {
+    std::invoke(callback, fiber_access::make<T>(ended));
+  }
+};
+
+template <typename E>
+concept thrown = std::copy_constructible<std::decay_t<E>> && !std::integral<std::decay_t<E>> &&
+    !std::convertible_to<E, deadline> && !std::convertible_to<E, std::exception_ptr>;
+
 }  // namespace detail
+
+// What link() returns, to take the callback back. Dropping it leaves the callback linked.
+class fiber_link {
+ public:
+  fiber_link() = default;
+  fiber_link(fiber_link&&) = default;
+  fiber_link& operator=(fiber_link&&) = default;
+
+  // Returns whether the callback will never be called; false if the fiber has ended before. Never
+  // blocks. Any thread.
+  bool unlink() {
+    std::shared_ptr<detail::fiber_state> of = of_.lock();
+    const detail::link_node* which = std::exchange(which_, nullptr);
+    detail::link_list unlinked;
+    if (of == nullptr || which == nullptr) return false;
+    std::lock_guard guard(of->lock);
+    auto at = std::ranges::find_if(of->links, [&](auto& link) { return link.get() == which; });
+    if (at == of->links.end()) return false;
+    unlinked.splice(unlinked.end(), of->links, at);
+    return true;
+  }
+
+ private:
+  template <typename T>
+  friend class fiber;
+
+  fiber_link(std::weak_ptr<detail::fiber_state> of, const detail::link_node* which)
+      : of_(std::move(of)), which_(which) {}
+
+  std::weak_ptr<detail::fiber_state> of_;
+  const detail::link_node* which_ = nullptr;
+};
 
 // A handle to a spawned fiber whose callable returns T.
 //
 // Copies name the same fiber. A fiber<void> can be made from any fiber<T>: it joins, and its get()
 // only rethrows. Dropping handles neither ends nor joins the fiber.
 // Thread safety: calls through different handles from any threads; one handle object as any object.
-// REQUIRES, for every call but operator bool: the handle is not empty.
+// REQUIRES, for every call but operator bool and detach: the handle is not empty.
 template <typename T = void>
 class fiber {
  public:
+  using result_type = T;
   using kept = typename detail::result<T>::kept;  // const T&; T& and void as they are
 
   fiber() = default;
@@ -71,7 +127,7 @@ class fiber {
   template <typename Other>
   requires(std::is_void_v<T> && !std::is_void_v<Other>)
       fiber(const fiber<Other>& other)  // NOLINT: implicit, so that a vector<fiber<>> takes any
-      : outcome_(other.outcome_) {}
+      : state_(other.state_) {}
 
   // join() waits until the fiber has ended, however it ended; never throws its exception. Returns
   // whether it has ended by `until`.
@@ -79,79 +135,243 @@ class fiber {
   // Throws would_block_forever; cut_short; std::system_error (owner_dead) if its host thread has
   // ended.
   bool join(deadline until = {}) const {
-    int error = vervet_join(outcome_->handle, nullptr, until.monotonic());
+    int error = vervet_join(state_->handle, nullptr, until.monotonic());
     if (error != 0 && error != ETIMEDOUT) detail::throw_wait_error(error, "vervet: join");
     return error == 0;
   }
 
   // get() joins, then returns what the callable returned or rethrows what it threw, each time it is
-  // called. The reference lives as long as a handle to the fiber. Throws what join() throws, too;
-  // std::logic_error if pthread_exit() has ended the fiber without a result.
-  kept get() const& {
-    await_outcome();
+  // called. Of a killed fiber it throws fiber_exit (gevent's returns that as if it were a value).
+  // The reference lives as long as a handle to the fiber. Throws timed_out if the fiber has not
+  // ended by `until`; what join() throws; std::logic_error if pthread_exit() has ended the fiber.
+  kept get(deadline until = {}) const& {
+    await_outcome(until);
     if constexpr (!std::is_void_v<T>) return typed().result.look();
   }
 
   // On a handle that is given up, spawn(f).get(): moves the value out of the fiber. Other handles
   // find a moved-from value.
-  T get() && {
-    await_outcome();
+  T get(deadline until = {}) && {
+    await_outcome(until);
     if constexpr (!std::is_void_v<T>) return typed().result.take();
   }
 
-  // True if the fiber has ended. Never blocks.
-  bool has_ended() const noexcept { return vervet_has_ended(outcome_->handle) != 0; }
+  // How it stands; these never block and may be called at any time, by any thread.
+  //
+  // ready(): the outcome is there, and get() waits for nothing.
+  bool ready() const noexcept { return state_->done.load(std::memory_order_acquire); }
+  // successful(): the callable has returned. Not of a killed fiber, other than in gevent.
+  bool successful() const noexcept { return ready() && state_->filled; }
+  // cancelled(): it ended by fiber_exit, or was killed before it began.
+  bool cancelled() const noexcept { return ready() && state_->cancelled; }
+  // exception(): what get() throws; null if it returns, or the fiber has not ended.
+  std::exception_ptr exception() const noexcept { return ready() ? state_->error : nullptr; }
+  // has_ended(): ready(), and the destructors of a full fiber's thread_local objects have run.
+  bool has_ended() const noexcept { return vervet_has_ended(state_->handle) != 0; }
+
+  // kill() ends the fiber by an exception, fiber_exit unless another one is given, which the wait
+  // that it is in throws, or its next one. One that has not begun never does. If its callable takes
+  // a std::stop_token, that is told, too.
+  //
+  // A request: a fiber that computes goes on until it waits; one may catch the exception and go on
+  // for good; a shield postpones it. Kills that the fiber has not noticed yet are one, the exception
+  // that of the last. A fiber that kills itself throws at once.
+  //
+  // Returns whether the fiber has ended: by `until`, for which it waits if `block`; never throws the
+  // fiber's exception (gevent's three verbs have three rules). Otherwise throws what join() throws.
+  // Any thread.
+  bool kill(std::exception_ptr given, bool block = true, deadline until = {}) const {
+    if (block && vervet_current() == state_->handle) state_->kill_itself(given);
+    if (!state_->kill(std::move(given)) && ready()) return true;
+    return block ? join(until) : ready();
+  }
+  template <detail::thrown E>
+  bool kill(E&& given, bool block = true, deadline until = {}) const {
+    return kill(std::make_exception_ptr(std::forward<E>(given)), block, until);
+  }
+  bool kill(deadline until = {}) const { return kill(std::exception_ptr(), true, until); }
+
+  // link() has callback(fiber) called when the fiber has ended; link_value() if it returned,
+  // link_exception() if it did not (killed ones included); their exceptions count as collected by
+  // that. The callback gets a fiber of its own, so it may wait, on the hub of the ending one; they
+  // begin in the order they were linked. If the fiber has ended already, on the caller's hub.
+  // The callback dies when it has been called, is unlinked, or is not for this end.
+  // Never blocks. Any thread. Throws std::bad_alloc.
+  template <std::invocable<fiber> Callback>
+  fiber_link link(Callback&& callback) const {
+    return add_link(detail::link_kind::any, std::forward<Callback>(callback));
+  }
+  template <std::invocable<fiber> Callback>
+  fiber_link link_value(Callback&& callback) const {
+    return add_link(detail::link_kind::value, std::forward<Callback>(callback));
+  }
+  template <std::invocable<fiber> Callback>
+  fiber_link link_exception(Callback&& callback) const {
+    return add_link(detail::link_kind::exception, std::forward<Callback>(callback));
+  }
+
+  // Makes the handle empty; the fiber runs on.
+  void detach() noexcept { state_ = nullptr; }
+
+  // Its name ("" if it has none), as long as a handle lives, and its number: it is the n-th of its
+  // process.
+  std::string_view name() const noexcept { return vervet_name(state_->handle); }
+  std::uint64_t number() const noexcept { return vervet_number(state_->handle); }
 
   // False for an empty handle.
-  explicit operator bool() const noexcept { return outcome_ != nullptr; }
+  explicit operator bool() const noexcept { return state_ != nullptr; }
   friend bool operator==(const fiber&, const fiber&) = default;
 
   // For the C interface; valid as long as a handle to the fiber. Null for an empty handle.
-  vervet_fiber* native_handle() const noexcept { return outcome_ ? outcome_->handle : nullptr; }
+  vervet_fiber* native_handle() const noexcept { return state_ ? state_->handle : nullptr; }
+
+  // For wait() and its like: detail/observation.hpp.
+  bool observe(detail::waiter& w) const {
+    std::lock_guard guard(state_->lock);
+    if (ready()) return false;
+    state_->waiters.push(w);
+    return true;
+  }
+  void unobserve(detail::waiter& w) const {
+    std::lock_guard guard(state_->lock);
+    state_->waiters.remove(w);
+  }
 
  private:
   template <typename Other>
   friend class fiber;
-  template <typename F, typename... Args>
-  requires std::invocable<std::decay_t<F>, std::decay_t<Args>...>
-  friend auto spawn(spawn_options options, F&& f, Args&&... args)
-      -> fiber<std::invoke_result_t<std::decay_t<F>, std::decay_t<Args>...>>;
+  friend struct detail::fiber_access;
 
-  explicit fiber(std::shared_ptr<detail::outcome_base> outcome) : outcome_(std::move(outcome)) {}
+  explicit fiber(std::shared_ptr<detail::fiber_state> state) : state_(std::move(state)) {}
 
-  void await_outcome() const {
-    struct getter {
-      detail::outcome_base& of;
-      explicit getter(detail::outcome_base& b) : of(b) { ++of.getters; }
-      ~getter() { --of.getters; }
-    } waiting(*outcome_);
-    join();
-    outcome_->rethrow();
+  void await_outcome(deadline until) const {
+    if (!ready()) {
+      detail::collecting its_exception(*state_);
+      if (!join(until) && !ready()) throw timed_out("vervet: get");
+    }
+    state_->rethrow();
   }
 
-  detail::outcome<T>& typed() const { return static_cast<detail::outcome<T>&>(*outcome_); }
+  template <typename Callback>
+  fiber_link add_link(detail::link_kind kind, Callback&& callback) const {
+    detail::link_list one;
+    one.push_back(std::make_unique<detail::link_of<T, std::decay_t<Callback>>>(
+        std::forward<Callback>(callback)));
+    detail::link_node* made = one.back().get();
+    made->kind = kind;
+    if (kind == detail::link_kind::exception) made->collects.emplace(*state_);
+    {
+      std::lock_guard guard(state_->lock);
+      if (!ready()) {
+        state_->links.splice(state_->links.end(), one);
+        return fiber_link(state_, made);
+      }
+    }
+    detail::spawn_links(std::move(one), state_);
+    return {};
+  }
 
-  std::shared_ptr<detail::outcome_base> outcome_;  // an outcome<T>, or any type's if T is void
+  auto& typed() const {
+    return static_cast<detail::outcome<T, detail::fiber_state>&>(*state_);
+  }
+
+  std::shared_ptr<detail::fiber_state> state_;  // an outcome<T>'s, or any type's if T is void
 };
 
+namespace detail {
+
+// As std::jthread does: a callable that takes a std::stop_token first, gets one.
+template <typename F, typename... Args>
+concept takes_token = std::invocable<F, std::stop_token, Args...>;
+template <typename F, typename... Args>
+concept spawnable = takes_token<std::decay_t<F>, std::decay_t<Args>...> ||
+    std::invocable<std::decay_t<F>, std::decay_t<Args>...>;
+
+template <typename F, typename... Args>
+struct spawn_result : std::invoke_result<F, Args...> {};
+template <typename F, typename... Args>
+requires takes_token<F, Args...>
+struct spawn_result<F, Args...> : std::invoke_result<F, std::stop_token, Args...> {};
+template <typename F, typename... Args>
+using spawn_result_t = typename spawn_result<std::decay_t<F>, std::decay_t<Args>...>::type;
+
+template <typename T, typename F, typename... Args>
+struct spawned : outcome<T, fiber_state> {
+  std::optional<std::tuple<F, Args...>> call;  // dies with the fiber, not with its handles
+  std::shared_ptr<spawned> own;                // the fiber's share, until it runs
+
+  template <typename... From>
+  explicit spawned(std::in_place_t, From&&... from)
+      : call(std::in_place, std::forward<From>(from)...) {
+    if constexpr (takes_token<F, Args...>) this->stop = std::stop_source();
+  }
+
+  T invoke() {
+    return std::apply(
+        [this](F&& f, Args&&... args) -> T {
+          if constexpr (takes_token<F, Args...>)
+            return std::invoke(std::move(f), this->stop.get_token(), std::forward<Args>(args)...);
+          else
+            return std::invoke(std::move(f), std::forward<Args>(args)...);
+        },
+        std::move(*call));
+  }
+
+  // Also when pthread_exit() unwinds. Nothing cuts the waits of the destructors that run here.
+  struct ending {
+    const std::shared_ptr<spawned>& of;
+    ~ending() {
+      vervet_scope shield{};
+      shield.deadline = VERVET_NEVER;
+      shield.flags = VERVET_SCOPE_SHIELD;
+      vervet_scope_enter(&shield);
+      of->call.reset();
+      fiber_state::end(of);
+      vervet_scope_leave(&shield);
+    }
+  };
+
+  static void* enter(void* argument) {
+    std::shared_ptr<spawned> self = std::move(static_cast<spawned*>(argument)->own);
+    ending at_end{self};
+    self->begin();
+    self->run([&]() -> T { return self->invoke(); });
+    return nullptr;
+  }
+
+  // It was killed before it began.
+  static void discard(void* argument) {
+    std::shared_ptr<spawned> self = std::move(static_cast<spawned*>(argument)->own);
+    ending at_end{self};
+    self->begin();
+    self->cancelled = true;
+    self->error = fiber_state::take_kill(static_cast<fiber_state*>(self.get()));
+    if (!self->error) self->error = std::make_exception_ptr(fiber_exit());
+  }
+};
+
+}  // namespace detail
+
 // spawn() makes a fiber that calls f(args...), all copied or moved into it as std::thread does;
-// they are destroyed when it ends. It does not run now: it stands at the end of the queue and its
-// turn comes when the caller waits (join, get, sleep, yield), fibers in the order they were
-// spawned. Inside run() it is a full fiber, with a thread's identity, and starts when a worker is
-// free.
+// they are destroyed when it ends. If f can take a std::stop_token before its arguments it gets
+// one, as from std::jthread: kill() requests its stop. It does not run now: it stands at the end of
+// the queue and its turn comes when the caller waits (join, get, sleep, yield), fibers in the order
+// they were spawned. Inside run() it is a full fiber, with a thread's identity, and starts when a
+// worker is free.
 //
-// An exception that leaves f ends the fiber alone: get() rethrows it. Unless a get() waits at that
-// moment, one line on stderr tells of it: "vervet: fiber 3 (name) ended with an uncaught exception:
-// …". What libc unwinds with (pthread_exit) is not an exception; a light fiber must not call
-// pthread_exit.
+// An exception that leaves f ends the fiber alone: get() rethrows it. Unless somebody waits at that
+// moment to be told (get, gather, joinall with raise_error, link_exception), one line on stderr tells
+// of it: "vervet: fiber 3 (name) ended with an uncaught exception: …". fiber_exit is none. What libc
+// unwinds with (pthread_exit) is not an exception; a light fiber must not call pthread_exit.
 //
 // Any thread. Never blocks. Throws std::system_error: resource_unavailable_try_again (no memory for
-// the stack), invalid_argument (stack_size below 16 KiB or beyond 1 GiB); std::bad_alloc.
+// the stack), invalid_argument (stack_size below 16 KiB or beyond 1 GiB; a full one outside of
+// run()); std::bad_alloc.
 template <typename F, typename... Args>
-requires std::invocable<std::decay_t<F>, std::decay_t<Args>...>
+requires detail::spawnable<F, Args...>
 auto spawn(spawn_options options, F&& f, Args&&... args)
-    -> fiber<std::invoke_result_t<std::decay_t<F>, std::decay_t<Args>...>> {
-  using T = std::invoke_result_t<std::decay_t<F>, std::decay_t<Args>...>;
+    -> fiber<detail::spawn_result_t<F, Args...>> {
+  using T = detail::spawn_result_t<F, Args...>;
   using state = detail::spawned<T, std::decay_t<F>, std::decay_t<Args>...>;
   detail::register_exceptions();
   auto made =
@@ -163,55 +383,50 @@ auto spawn(spawn_options options, F&& f, Args&&... args)
   raw.size = sizeof raw;
   raw.stack_size = options.stack_size;
   raw.name = name;
+  raw.kind = options.kind == fiber_kind::light  ? VERVET_LIGHT
+             : options.kind == fiber_kind::full ? VERVET_FULL
+                                                : VERVET_DEFAULT;
+  raw.worker = options.worker;
+  raw.start = options.start.monotonic();
+  raw.hub = options.hub;
+  raw.discard = &state::discard;
   int error = vervet_spawn(&made->handle, &raw, &state::enter, made.get());
   if (error != 0) {
     made->own.reset();
     detail::throw_error(error, "vervet: spawn");
   }
-  return fiber<T>(std::move(made));
+  return detail::fiber_access::make<T>(std::move(made));
 }
 
 template <typename F, typename... Args>
-requires std::invocable<std::decay_t<F>, std::decay_t<Args>...>
+requires detail::spawnable<F, Args...>
 auto spawn(F&& f, Args&&... args) {
   return spawn(spawn_options{}, std::forward<F>(f), std::forward<Args>(args)...);
 }
 
+// spawn_later() makes a fiber that begins when `start`, a duration from now or a time point, has
+// come. Killed before, it never runs.
+template <typename F, typename... Args>
+requires detail::spawnable<F, Args...>
+auto spawn_later(deadline start, F&& f, Args&&... args) {
+  return spawn({.start = start}, std::forward<F>(f), std::forward<Args>(args)...);
+}
+
 namespace detail {
 
-template <typename R>
-concept fiber_range = std::ranges::input_range<R> && requires(std::ranges::range_reference_t<R> f) {
-  { f.native_handle() } -> std::same_as<vervet_fiber*>;
-};
-
-template <fiber_range Range>
-bool join_each(Range&& fibers, deadline until) {
-  for (auto&& f : fibers) {
-    vervet_fiber* handle = f.native_handle();
-    if (handle == nullptr) continue;
-    int error = vervet_join(handle, nullptr, until.monotonic());
-    if (error == ETIMEDOUT) return false;
-    if (error != 0) throw_wait_error(error, "vervet: joinall");
+inline void spawn_links(link_list links, const std::shared_ptr<fiber_state>& ended) noexcept {
+  for (std::unique_ptr<link_node>& link : links) {
+    if (!link->is_for(*ended)) continue;
+    std::shared_ptr<link_node> called = std::move(link);
+    try {
+      spawn([called, ended] { called->call(ended); });
+    } catch (const std::exception& no_memory) {
+      vervet_report_uncaught(no_memory.what());
+    }
   }
-  return true;
 }
 
 }  // namespace detail
-
-// joinall() waits until all fibers have ended: a range of handles, or handles one by one. Empty
-// handles are passed over. Returns whether all have ended by `until`. It never throws a fiber's
-// exception (get() does); otherwise throws what join() throws. Handles one by one with a deadline stand in braces:
-// joinall({a, b}, 100ms).
-template <detail::fiber_range Range>
-bool joinall(Range&& fibers, deadline until = {}) {
-  return detail::join_each(fibers, until);
-}
-inline bool joinall(std::initializer_list<fiber<>> fibers, deadline until = {}) {
-  return detail::join_each(fibers, until);
-}
-template <typename... Ts>
-requires(sizeof...(Ts) > 0) void joinall(const fiber<Ts>&... fibers) {
-  joinall(std::initializer_list<fiber<>>{fibers...});
-}
-
 }  // namespace vervet
+
+#include <vervet/joinall.hpp>

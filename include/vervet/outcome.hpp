@@ -5,7 +5,6 @@
 // with the program's own C++ runtime.
 #pragma once
 
-#include <atomic>
 #include <cxxabi.h>
 #include <exception>
 #include <functional>
@@ -16,6 +15,7 @@
 #include <utility>
 
 #include <vervet/abi.h>
+#include <vervet/error.hpp>
 
 namespace vervet::detail {
 
@@ -31,6 +31,8 @@ inline void report_uncaught(std::exception_ptr error) noexcept {
   try {
     std::rethrow_exception(std::move(error));
   } catch (const std::exception& known) {
+    vervet_report_uncaught(known.what());
+  } catch (const cut_short& known) {
     vervet_report_uncaught(known.what());
   } catch (...) {
     vervet_report_uncaught("of a type not derived from std::exception");
@@ -76,20 +78,17 @@ struct result<void> {
   void take() {}
 };
 
-// Everything about an end but the value's type: what a fiber<void> shares with the fiber<T> that it
-// was made from.
+// Everything about an end but the value's type.
 struct outcome_base {
-  vervet_fiber* handle = nullptr;  // null in run(), which nobody joins
   std::exception_ptr error;
-  std::atomic<unsigned> getters{0};  // in a get() at the moment
-  bool filled = false;
+  bool filled = false;     // it returned
+  bool cancelled = false;  // ended by fiber_exit, or killed before it began: not an error
 
   outcome_base() = default;
   outcome_base(const outcome_base&) = delete;
   outcome_base& operator=(const outcome_base&) = delete;
-  ~outcome_base() { vervet_release(handle); }
 
-  // REQUIRES: the fiber has ended.
+  // REQUIRES: the call has ended.
   void rethrow() const {
     if (error) std::rethrow_exception(error);
     if (!filled)
@@ -97,8 +96,9 @@ struct outcome_base {
   }
 };
 
-template <typename T>
-struct outcome : outcome_base {
+// `Base` is outcome_base, or what derives from it.
+template <typename T, typename Base = outcome_base>
+struct outcome : Base {
   detail::result<T> result;
 
   // Runs `call`; nothing but libc's own unwinding (pthread_exit, cancellation) leaves it.
@@ -106,11 +106,14 @@ struct outcome : outcome_base {
   void run(Call&& call) {
     try {
       result.fill(std::forward<Call>(call));
-      filled = true;
+      this->filled = true;
+    } catch (const fiber_exit&) {
+      this->error = std::current_exception();
+      this->cancelled = true;
     } catch (...) {
-      error = std::current_exception();
+      this->error = std::current_exception();
       // No exception of C++: libc's, which must go on or the process is ended.
-      if (!error) throw;
+      if (!this->error) throw;
     }
   }
 };

@@ -11,6 +11,7 @@
 
 #include <vervet/error.hpp>
 #include <vervet/fiber.hpp>
+#include <vervet/joinall.hpp>
 #include <vervet/run.hpp>
 #include <vervet/time.hpp>
 #include <vervet/vervet.h>
