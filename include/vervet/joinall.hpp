@@ -13,6 +13,8 @@
 #include <ranges>
 #include <vector>
 
+#include <vervet/detail/fiber_state.hpp>
+#include <vervet/detail/observation.hpp>
 #include <vervet/fiber.hpp>
 
 namespace vervet {

@@ -13,5 +13,6 @@
 #include <vervet/fiber.hpp>
 #include <vervet/joinall.hpp>
 #include <vervet/run.hpp>
+#include <vervet/spawn.hpp>
 #include <vervet/time.hpp>
 #include <vervet/vervet.h>

@@ -41,16 +41,15 @@ struct link_node {
   link_kind kind = link_kind::any;
   std::optional<collecting> collects;
   virtual ~link_node() = default;
-  virtual void call(const std::shared_ptr<fiber_state>& ended) = 0;
+  // Calls back in a new fiber, which `self` belongs to from now on.
+  virtual void begin(std::unique_ptr<link_node> self,
+                     std::shared_ptr<fiber_state> ended) noexcept = 0;
 
   bool is_for(const outcome_base& end) const {
     return kind == link_kind::any || (kind == link_kind::value) == end.filled;
   }
 };
 using link_list = std::list<std::unique_ptr<link_node>>;
-
-// Has each link of `ended` that is for this end called in a fiber of its own (fiber.hpp).
-inline void spawn_links(link_list links, const std::shared_ptr<fiber_state>& ended) noexcept;
 
 struct fiber_state : outcome_base {
   vervet_fiber* handle = nullptr;
@@ -121,7 +120,12 @@ struct fiber_state : outcome_base {
       unused.swap(own.killer);
       own.waiters.wake_all();
     }
-    if (!due.empty()) spawn_links(std::move(due), self);
+    begin_links(due, self);
+  }
+
+  static void begin_links(link_list& links, const std::shared_ptr<fiber_state>& ended) noexcept {
+    for (std::unique_ptr<link_node>& link : links)
+      if (link->is_for(*ended)) link->begin(std::move(link), ended);
   }
 };
 
