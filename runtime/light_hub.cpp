@@ -47,6 +47,11 @@ void register_exception_globals(void* (*get)()) {
   fatal("more than %u C++ runtimes in one process", most_cxx_runtimes);
 }
 
+void* exception_state_here(unsigned i) {
+  void* (*get)() = exception_globals[i].load(std::memory_order_acquire);
+  return get != nullptr ? get() : nullptr;
+}
+
 // What each of a host's flows has one of, although they share its TLS.
 struct light_hub::kept_state {
   int error;

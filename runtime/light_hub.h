@@ -34,6 +34,8 @@ struct light_fiber : fiber {
 inline constexpr size_t exception_state_size = 16;
 inline constexpr unsigned most_cxx_runtimes = 4;
 void register_exception_globals(void* (*get)());
+// The calling thread's state in the i-th C++ runtime; null beyond the last one.
+void* exception_state_here(unsigned i);
 
 // Thread safety: on the host's identity alone, but for enqueue().
 class light_hub {

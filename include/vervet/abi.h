@@ -196,6 +196,33 @@ VERVET_API int vervet_thread_pool_join(vervet_thread_pool* pool, int64_t deadlin
 /* The pool that the calling thread belongs to; null elsewhere. */
 VERVET_API vervet_thread_pool* vervet_thread_pool_here(void);
 
+/* ---- Coroutines ----------------------------------------------------------------------------- */
+
+/* A stack of its own that runs a body piece by piece: each resume goes on until the body's next
+ * suspend. The body runs as the flow that resumes it: what it waits for parks that fiber, it has its locals, and scopes
+ * of both hold; scopes that the body has entered hold for the body alone. Several flows, also of several
+ * threads, may resume one after the other; then the body must not keep the address of a
+ * thread_local variable (errno is one) across a suspend, and the compiler may do so within a function. */
+typedef struct vervet_coroutine vervet_coroutine;
+
+/* `stack_size` as in vervet_spawn_options; 0: 64 KiB. 0, EINVAL, EAGAIN (no memory). No exception
+ * may leave the body, nor pthread_exit() end it. */
+VERVET_API int vervet_coroutine_make(vervet_coroutine** coroutine, size_t stack_size,
+                                     void (*body)(void*), void* argument);
+
+/* Runs the body until it suspends or returns. 0; EBUSY (it is running already); ESRCH (ended). */
+VERVET_API int vervet_coroutine_resume(vervet_coroutine* coroutine);
+
+/* By the body, at any depth of calls: returns to the resumer, and here at the next resume. 0; EPERM
+ * if the caller is not the flow that runs the body. */
+VERVET_API int vervet_coroutine_suspend(vervet_coroutine* coroutine);
+
+/* 1 if the body has returned. */
+VERVET_API int vervet_coroutine_has_ended(const vervet_coroutine* coroutine);
+
+/* Frees the stack; nothing on it is unwound. Null is passed over. 0; EBUSY if the body runs. */
+VERVET_API int vervet_coroutine_free(vervet_coroutine* coroutine);
+
 #ifdef __cplusplus
 }
 #endif
