@@ -87,6 +87,7 @@ bool short_means_empty(int fd, descriptor& d) {
 int vervet_wait_fd(int fd, unsigned events, int64_t deadline) {
   bool reads = events == VERVET_READABLE;
   if (!reads && events != VERVET_WRITABLE) return EINVAL;
+  if (fd < 0) return EBADF;
   if (!descriptors_start()) return EAGAIN;
   return wait(fd, reads ? EPOLLIN : EPOLLOUT, deadline, true);
 }

@@ -72,6 +72,8 @@ void* light_hub::call_back(void* argument) {
     runtime_scope::enter();
     hub.inbox_lock_.acquire();
     watcher* w = hub.fired_.pop_front();
+    // Should this callback wait, another fiber sees to the rest.
+    if (!hub.fired_.empty()) hub.inbox_filled_.store(1, std::memory_order_relaxed);
     hub.inbox_lock_.release();
     unsigned events = 0;
     vervet_watcher* outer = nullptr;

@@ -1,0 +1,95 @@
+// Waits that certainly never end are told, others are not.
+#include <cerrno>
+#include <thread>
+
+#include <unistd.h>
+
+#include "tests/runtime/c_fiber.h"
+
+namespace vervet::testing {
+namespace {
+
+int word;
+
+int park(int64_t deadline = VERVET_NEVER) {
+  return vervet_park(&word, nullptr, nullptr, deadline, 0);
+}
+
+// Each in a process of its own, which has one thread: whether it has is what decides.
+#define IN_A_PROCESS(condition) EXPECT_EXIT(_exit((condition) ? 0 : 1), ::testing::ExitedWithCode(0), "")
+
+TEST(Deadlock, AThreadWithoutFibersThatWaitsForNobody) { IN_A_PROCESS(park() == EDEADLK); }
+
+TEST(Deadlock, TheHostsFlowIsToldWhenAllWait) {
+  IN_A_PROCESS([] {
+    int inner = 0;
+    c_fiber f([&] { inner = park(); });
+    int told = park();
+    vervet_unpark(&word, 1);
+    f.join();
+    return told == EDEADLK && inner == 0;
+  }());
+}
+
+TEST(Deadlock, JoiningWhoWaitsForNobodyIsOne) {
+  IN_A_PROCESS([] {
+    c_fiber f([] { park(); });
+    return f.join() == EDEADLK;
+  }());
+}
+
+TEST(Deadlock, AWaitWithADeadlineIsNone) {
+  IN_A_PROCESS([] {
+    c_fiber f([] { park(vervet_after(5 * millisecond)); });
+    return f.join() == 0;
+  }());
+}
+
+TEST(Deadlock, ATimeoutAroundTheWaitIsNone) {
+  IN_A_PROCESS([] {
+    vervet_scope s{};
+    s.deadline = vervet_after(5 * millisecond);
+    vervet_scope_enter(&s);
+    c_fiber f([] {});
+    int error = park();
+    vervet_take_cut(nullptr);
+    vervet_scope_leave(&s);
+    return error == ECANCELED && f.join() == 0;
+  }());
+}
+
+TEST(Deadlock, AnotherThreadMayHelp) {
+  std::atomic<bool> waits{false};
+  std::thread helper([&] {
+    while (!waits) usleep(100);
+    usleep(20'000);
+    while (vervet_unpark(&word, 1) == 0) usleep(100);
+  });
+  c_fiber f([&] {
+    waits = true;
+    EXPECT_EQ(park(), 0);
+  });
+  EXPECT_EQ(f.join(), 0);
+  helper.join();
+}
+
+TEST(Deadlock, InsideRunItsFunctionIsTold) {
+  for (unsigned workers : {1u, 2u}) {
+    static int told, inner;
+    told = inner = -1;
+    vervet_run_options options{sizeof options, workers};
+    auto main = [](void*) -> void* {
+      c_fiber f([] { inner = park(); });
+      told = park();
+      vervet_unpark(&word, 1);
+      f.join();
+      return nullptr;
+    };
+    EXPECT_EQ(vervet_run(&options, main, nullptr, nullptr), 0);
+    EXPECT_EQ(told, EDEADLK) << workers;
+    EXPECT_EQ(inner, 0);
+  }
+}
+
+}  // namespace
+}  // namespace vervet::testing
