@@ -89,6 +89,8 @@ class wait_queue {
   wait_queue& operator=(const wait_queue&) = delete;
 
   bool empty() const noexcept { return first_ == nullptr; }
+  // Who has waited longest; null if nobody waits. It may be giving up at this moment.
+  waiter* front() const noexcept { return first_; }
 
   void push(waiter& w) noexcept {
     w.linked = true;
@@ -106,12 +108,17 @@ class wait_queue {
     (w.next != nullptr ? w.next->previous : last_) = w.previous;
   }
 
+  // Takes it out; returns whether its selection could be claimed. If so, finish() must follow.
+  bool claim(waiter& w) noexcept {
+    remove(w);
+    return w.of->claim();
+  }
+
   // Takes out the first waiter whose selection can be claimed. The caller hands over what it has to
   // give, then calls finish(). Null if there is none.
   waiter* claim_first() noexcept {
     while (waiter* w = first_) {
-      remove(*w);
-      if (w->of->claim()) return w;
+      if (claim(*w)) return w;
     }
     return nullptr;
   }
@@ -150,6 +157,36 @@ class wait_queue {
       remove(w);
     }
     return error;
+  }
+
+ private:
+  waiter* first_ = nullptr;
+  waiter* last_ = nullptr;
+};
+
+// Claimed waiters that are finished, in the order they were added, when this dies. Declare it before
+// the guard of the owner's lock, so that it dies after it: whoever is woken may destroy the owner.
+class wakes {
+ public:
+  wakes() = default;
+  wakes(const wakes&) = delete;
+  wakes& operator=(const wakes&) = delete;
+  ~wakes() {
+    while (waiter* w = first_) {
+      first_ = w->next;
+      wait_queue::finish(*w);
+    }
+  }
+
+  // REQUIRES: claimed, and in no queue.
+  void add(waiter& w) noexcept {
+    w.next = nullptr;
+    (last_ != nullptr ? last_->next : first_) = &w;
+    last_ = &w;
+  }
+  // Claims and adds all of the queue.
+  void add_all(wait_queue& queue) noexcept {
+    while (waiter* w = queue.claim_first()) add(*w);
   }
 
  private:
