@@ -314,9 +314,11 @@ class context {
 //     vervet::spawn(vervet::inherit(handle), connection);
 template <typename F>
 auto inherit(F&& f) {
-  return [in = context::current(), f = std::forward<F>(f)](auto&&... args) mutable -> decltype(auto) {
-    return in.run([&]() -> decltype(auto) {
-      return std::invoke(f, std::forward<decltype(args)>(args)...);
+  using call = std::decay_t<F>;
+  return [in = context::current(), f = call(std::forward<F>(f))]<typename... Args>(
+             Args&&... args) mutable -> std::invoke_result_t<call&, Args...> {
+    return in.run([&]() -> std::invoke_result_t<call&, Args...> {
+      return std::invoke(f, std::forward<Args>(args)...);
     });
   };
 }

@@ -348,8 +348,7 @@ TEST(Generator, AKillOfTheReaderUnwindsTheBody) {
   });
   vervet::yield();
   EXPECT_EQ(alive, 1);
-  vervet_kill(reader.native_handle());
-  reader.join();
+  reader.kill();
   EXPECT_EQ(alive, 0);
   EXPECT_TRUE(endless.done());
 }

@@ -130,8 +130,7 @@ TEST(Local, ValuesAreDestroyedWhenAKilledFiberEnds) {
   });
   vervet::yield();
   EXPECT_EQ(watched.use_count(), 2);
-  vervet_kill(f.native_handle());
-  f.join();
+  f.kill();
   EXPECT_EQ(watched.use_count(), 1);
 }
 
