@@ -321,7 +321,9 @@ TEST(Killall, EndsThoseThatHaveNotBegunAndThoseThatWait) {
   EXPECT_TRUE(vervet::killall(all));
   EXPECT_EQ(begun, 2);
   for (auto& f : all) {
-    if (f) EXPECT_TRUE(f.cancelled());
+    if (f) {
+      EXPECT_TRUE(f.cancelled());
+    }
   }
   EXPECT_TRUE(vervet::killall(all, odd("late"), false));
 }
