@@ -73,10 +73,11 @@ void flow_set::end(closed_wait& wait) {
   if (!wait.inside) --endable_from_outside_;
 }
 
-bool flow_set::tell() {
+bool flow_set::tell(lot::call_ref still_nothing) {
   lock_guard guard(mutex_);
   if (flows_ == 0 || waiting_ != flows_) return false;
   if (endable_from_outside_ != 0 && !alone_in_process()) return false;
+  if (!still_nothing()) return false;
   for (closed_wait* w = waits_.front(); w != nullptr; w = waits_.after(w))
     if (w->is_main || main_ended_) return wake(*w->who, w->epoch, wake_reason::deadlock);
   return false;

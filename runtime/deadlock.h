@@ -9,9 +9,11 @@
 #include <atomic>
 #include <stdint.h>
 
+#include "runtime/deadline.h"
 #include "runtime/list.h"
 #include "runtime/lock.h"
 #include "runtime/parker.h"
+#include "runtime/parking_lot.h"
 
 namespace vervet {
 
@@ -41,8 +43,9 @@ class flow_set {
     return waiting_.load(std::memory_order_relaxed) == flows_.load(std::memory_order_relaxed);
   }
   // Nothing of the set is runnable: tells a flow (wake_reason::deadlock) if it is certain that none
-  // will be. Returns whether it did.
-  bool tell();
+  // will be. Returns whether it did. `still_nothing` looks again: a thread that has made something
+  // runnable and ended since is seen there, and no longer among the threads.
+  bool tell(lot::call_ref still_nothing);
 
  private:
   lock mutex_;
@@ -55,6 +58,25 @@ class flow_set {
 
 // The set of the run() that is going on; null if there is none.
 extern std::atomic<flow_set*> set_of_run;
+
+// When to look again after a look has told nobody: a kernel thread that is about to be gone (a thread
+// that was joined, a donor) counts for a moment still. A few times per idleness, then never.
+class later_looks {
+ public:
+  void reset() { looks_ = 0; }
+  deadline next() {
+    if (looks_ == most) return never;
+    int64_t pause = first_pause;
+    for (unsigned i = 0; i < looks_; ++i) pause *= 10;
+    ++looks_;
+    return after(pause);
+  }
+
+ private:
+  static constexpr unsigned most = 3;
+  static constexpr int64_t first_pause = 10'000'000;
+  unsigned looks_ = 0;
+};
 
 // True if the process certainly has no thread but the caller's and the runtime's idle ones: then
 // nobody but fibers can unpark a fiber.

@@ -52,11 +52,22 @@ void sleep_on_call(carrier& c, deadline until) {
 }
 
 // The last to go to sleep, with no timer to come, leaves nobody who could make anything runnable.
-void tell_of_deadlock() {
+// Returns until when it sleeps, before it looks again.
+deadline look_for_deadlock() {
   flow_set* set = set_of_run.load(std::memory_order_acquire);
-  if (set == nullptr || !set->all_wait() || hub::earliest() != never) return;
-  if (sleepers.load(std::memory_order_seq_cst) != scheduler::worker_count()) return;
-  if (!scheduler::work_waits()) set->tell();
+  if (set == nullptr || !set->all_wait() || hub::earliest() != never) return never;
+  if (sleepers.load(std::memory_order_seq_cst) != scheduler::worker_count()) return never;
+  if (set->tell([] { return !scheduler::work_waits(); })) return at_once;
+  static lock looks_lock;
+  static later_looks looks;
+  static uint64_t turns_then;
+  uint64_t turns = 0;
+  for (unsigned i = 0; i < scheduler::worker_count(); ++i)
+    turns += scheduler::worker_at(i).turns.load(std::memory_order_relaxed);
+  lock_guard guard(looks_lock);
+  if (turns != turns_then) looks.reset();
+  turns_then = turns;
+  return looks.next();
 }
 
 // Rises at once, sinks slowly.
@@ -94,7 +105,7 @@ void sleep(carrier& c) {
     note_covered();
     sleepers.fetch_add(1, std::memory_order_seq_cst);
   }
-  tell_of_deadlock();
+  if (until == never) until = look_for_deadlock();
   // Published first, looked at again second: who arms an earlier timer sees us, or we see it.
   if (hub::earliest() < covered_until.load(std::memory_order_seq_cst)) until = at_once;
   if (polls)

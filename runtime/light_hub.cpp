@@ -23,8 +23,6 @@ constexpr uint32_t most_turns_unwatched = 61;
 constexpr uint32_t on_futex = 1;
 constexpr uint32_t in_poller = 2;
 
-std::atomic<void* (*)()> exception_globals[most_cxx_runtimes];
-
 light_fiber& light(fiber& f) { return static_cast<light_fiber&>(f); }
 
 // The control block lies on top of the slot; the last word is the stack allocator's.
@@ -39,19 +37,6 @@ size_t stack_bytes(light_fiber& f) { return reinterpret_cast<char*>(&f) - stack_
 
 }  // namespace
 
-void register_exception_globals(void* (*get)()) {
-  for (auto& known : exception_globals) {
-    void* (*present)() = nullptr;
-    if (known.compare_exchange_strong(present, get) || present == get) return;
-  }
-  fatal("more than %u C++ runtimes in one process", most_cxx_runtimes);
-}
-
-void* exception_state_here(unsigned i) {
-  void* (*get)() = exception_globals[i].load(std::memory_order_acquire);
-  return get != nullptr ? get() : nullptr;
-}
-
 // What each of a host's flows has one of, although they share its TLS.
 struct light_hub::kept_state {
   int error;
@@ -64,11 +49,8 @@ struct light_hub::kept_state {
 
 // The places are the identity's for life: asked for once. A runtime may register late.
 void light_hub::find_exception_states() {
-  while (exception_states_known_ < most_cxx_runtimes) {
-    void* (*get)() = exception_globals[exception_states_known_].load(std::memory_order_acquire);
-    if (get == nullptr) return;
-    exception_states_[exception_states_known_++] = get();
-  }
+  while (void* state = exception_state_here(exception_states_known_))
+    exception_states_[exception_states_known_++] = state;
 }
 
 inline void light_hub::keep(kept_state& kept) {
@@ -308,6 +290,7 @@ fiber* light_hub::next() {
     watched_.resume();
   }
   round_left_ = ready_count_;
+  if (round_left_ != 0) later_looks_.reset();
   turns_unwatched_ += round_left_;
 }
 
@@ -334,7 +317,11 @@ void light_hub::add_timer(timer_node& node, deadline until) {
 [[gnu::noinline]] void light_hub::idle() {
   deadline until = timers_.earliest();
   // Told: a flow is runnable.
-  if (until == never && flows.all_wait() && flows.tell()) return;
+  auto nothing_came = [this] { return inbox_filled_.load(std::memory_order_acquire) == 0; };
+  if (until == never && flows.all_wait()) {
+    if (flows.tell(nothing_came)) return;
+    until = later_looks_.next();
+  }
   watched_.pause();
   if (host_ == nullptr)
     sleep_os_thread(until);

@@ -12,6 +12,8 @@
 
 #include "runtime/context.h"
 #include "runtime/deadline.h"
+#include "runtime/deadlock.h"
+#include "runtime/exception_state.h"
 #include "runtime/fiber.h"
 #include "runtime/handle.h"
 #include "runtime/list.h"
@@ -28,14 +30,6 @@ namespace vervet {
 struct light_fiber : fiber {
   sanitizer::flow tools;
 };
-
-// Where the C++ runtime of this program keeps a thread's exception state (__cxa_get_globals), and
-// how much of it must follow a switch. Registered once per C++ runtime; any thread.
-inline constexpr size_t exception_state_size = 16;
-inline constexpr unsigned most_cxx_runtimes = 4;
-void register_exception_globals(void* (*get)());
-// The calling thread's state in the i-th C++ runtime; null beyond the last one.
-void* exception_state_here(unsigned i);
 
 // Thread safety: on the host's identity alone, but for enqueue().
 class light_hub {
@@ -159,6 +153,7 @@ class light_hub {
   uint32_t ready_count_ = 0;
   uint32_t round_left_ = 0;  // of those, how many run before timers and inbox are due
   uint32_t busy_rounds_ = 0;
+  later_looks later_looks_;   // for a deadlock
   uint32_t pins_ = 0;
   uint32_t alive_ = 0;        // light fibers, the host's own flow not counted
   list<fiber_alive> fibers_;  // those

@@ -1,5 +1,6 @@
 #include "runtime/scope.h"
 
+#include "runtime/exception_state.h"
 #include "runtime/fiber.h"
 #include "runtime/handle.h"
 #include "runtime/thread_state.h"
@@ -20,7 +21,9 @@ vervet_scope* beyond(const vervet_scope& s) {
   return (s.flags & VERVET_SCOPE_SHIELD) != 0 ? nullptr : s.outer;
 }
 
+// None while an exception is in flight: a destructor that waits is let.
 vervet_scope* first_due() {
+  if (self_state.scopes == nullptr || unwinding()) return nullptr;
   for (vervet_scope* s = self_state.scopes; s != nullptr; s = beyond(*s))
     if (is_due(*s)) return s;
   return nullptr;
@@ -34,6 +37,7 @@ vervet_scope* root() {
 }  // namespace
 
 bool begin_wait(parker& self, deadline& until) {
+  if (unwinding()) return true;
   bool none_due = true;
   for (vervet_scope* s = self_state.scopes; s != nullptr; s = beyond(*s)) {
     __atomic_store_n(&s->sleeper, static_cast<void*>(&self), __ATOMIC_SEQ_CST);

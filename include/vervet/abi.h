@@ -42,7 +42,8 @@ VERVET_API uint64_t vervet_self(void);
 /* ---- Scopes --------------------------------------------------------------------------------- */
 
 /* A scope cuts short the waits of the flow that entered it: those that begin or last beyond its
- * deadline, and all of them once it is cancelled. It does so once; then it is spent. The caller's
+ * deadline, and all of them once it is cancelled; not while an exception unwinds the flow, whose
+ * destructors may wait. It does so once; then it is spent. The caller's
  * memory. Fill in deadline, flags, raise; the rest is ours. */
 typedef struct vervet_scope {
   int64_t deadline;    /* VERVET_NEVER: none. May be changed by the flow itself at any time. */

@@ -95,7 +95,8 @@ VERVET_API int vervet_has_ended(const vervet_fiber* fiber);
 /* Ends the fiber at its next wait: that wait, and each one after it, returns ECANCELED until the
  * fiber has looked (vervet_check_killed()). A fiber that has not started never does. A C call that
  * is patched (recv(), sleep() …) fails with errno ECANCELED. Not delivered: to a fiber that computes
- * or waits in what was not intercepted. C++ code sees an exception instead, see fiber.hpp.
+ * or waits in what was not intercepted; nor, yet, to one that an exception is unwinding. C++ code sees
+ * an exception instead, see fiber.hpp.
  * Returns 0; ESRCH if it has ended. Never blocks. Any thread. */
 VERVET_API int vervet_kill(vervet_fiber* fiber);
 
