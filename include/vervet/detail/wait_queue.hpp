@@ -35,7 +35,9 @@ class selection {
   // By who has claimed it: `index` is what the sleeper is told.
   void finish(std::uint32_t index) noexcept {
     auto notify = notify_;
-    state_.store(finished + index, std::memory_order_release);
+    // In order with vervet_unpark()'s look for sleepers, or each could miss the other: the sleeper
+    // shows up, then looks at the state.
+    state_.store(finished + index, std::memory_order_seq_cst);
     // From here on a sleeper may be gone, and the selection with it: the address alone is used.
     if (notify == nullptr)
       vervet_unpark(&state_, 1);
