@@ -309,7 +309,9 @@ TEST(SyncStress, ABarrierEndsAPhaseOnlyWhenAllHaveArrived) {
     std::atomic<int> phase{0};
     std::atomic<bool> enough{false};
     vervet::barrier b(parties, [&]() noexcept { enough = ++phase == 300; });
+    vervet::latch begun(parties);  // who is killed before never comes
     auto party = [&] {
+      begun.count_down();
       for (int i = 0; !enough; ++i) {
         EXPECT_EQ(phase, i);
         auto token = b.arrive();
@@ -325,6 +327,7 @@ TEST(SyncStress, ABarrierEndsAPhaseOnlyWhenAllHaveArrived) {
       std::vector<vervet::fiber<>> fibers;
       for (int i = 0; i < count; ++i) fibers.push_back(vervet::spawn(party));
       choices random(seed());
+      begun.wait();
       while (!vervet::joinall(fibers, std::chrono::microseconds(random() % 50)))
         kill(fibers[random() % fibers.size()]);
     };
