@@ -242,31 +242,38 @@ int not_admitted(void* self) {
   return static_cast<submitter*>(self)->admitted.load(std::memory_order_acquire) == 0;
 }
 
-int submit(vervet_thread_pool& pool, vervet_job& job, bool waits, deadline until) {
-  watch_fork();
+// By a submitter whose wait for room was ended. Returns whether it was admitted all the same.
+bool give_up(vervet_thread_pool& pool, vervet_job& job, submitter& self) {
   runtime_scope scope;
-  submitter self;
+  pool.guard.acquire();
+  bool admitted = !not_admitted(&self);
+  submitter* other = nullptr;
+  if (!admitted) pool.queue.remove(job, other);
+  pool.guard.release();
+  admit(other);
+  if (!admitted) finish_job(pool);
+  return admitted;
+}
+
+placed try_submit(vervet_thread_pool& pool, vervet_job& job, submitter* waits) {
+  runtime_scope scope;
   job.queued = 0;
   pool.unfinished.fetch_add(1, std::memory_order_relaxed);
-  placed where = place(pool, job, waits ? &self : nullptr);
-  if (where == placed::nowhere) {
-    finish_job(pool);
-    return EAGAIN;
-  }
+  placed where = place(pool, job, waits);
+  if (where == placed::nowhere) finish_job(pool);
+  return where;
+}
+
+int submit(vervet_thread_pool& pool, vervet_job& job, bool waits, deadline until) {
+  watch_fork();
+  submitter self;
+  placed where = try_submit(pool, job, waits ? &self : nullptr);
+  if (where == placed::nowhere) return EAGAIN;
   if (where != placed::outside) return 0;
   // From its admission on the job may be over, and its memory gone.
   while (not_admitted(&self)) {
     int error = vervet_park(&self.admitted, not_admitted, &self, until, 0);
-    if (error == 0) continue;
-    pool.guard.acquire();
-    bool admitted = !not_admitted(&self);
-    submitter* other = nullptr;
-    if (!admitted) pool.queue.remove(job, other);
-    pool.guard.release();
-    admit(other);
-    if (admitted) return 0;
-    finish_job(pool);
-    return error;
+    if (error != 0 && !give_up(pool, job, self)) return error;
   }
   return 0;
 }
