@@ -22,6 +22,7 @@ constexpr size_t chunk_bytes = 64 * 1024;
 lock pool_lock;
 vervet_fiber* free_records;
 uint64_t made;
+std::atomic<uint64_t> over{0};  // of those: ended, abandoned, never begun, or left behind by a fork
 uint32_t process_generation;
 
 bool grow_pool() {
@@ -99,6 +100,8 @@ vervet_fiber* make(flow_set& set, void* (*entry)(void*), void* argument, const c
 
 void release(vervet_fiber& target) {
   if (target.references.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  // It could not be started.
+  if (!has_ended(target)) over.fetch_add(1, std::memory_order_relaxed);
   lock_guard guard(pool_lock);
   target.next_free = free_records;
   free_records = &target;
@@ -106,6 +109,7 @@ void release(vervet_fiber& target) {
 
 void finish(vervet_fiber& target, handle_state state) {
   flow_set& set = *target.set;
+  over.fetch_add(1, std::memory_order_relaxed);
   target.state.store(state, std::memory_order_release);
   if (target.is_main) set.main_ends();
   set.remove_flow();
@@ -161,6 +165,13 @@ int join(vervet_fiber& target, deadline until) {
   }
 }
 
+counts count() {
+  runtime_scope inside;
+  uint64_t finished = over.load(std::memory_order_relaxed);
+  lock_guard guard(pool_lock);
+  return {made, made > finished ? made - finished : 0};
+}
+
 void acquire_all() { pool_lock.acquire(); }
 
 void release_all() { pool_lock.release(); }
@@ -168,6 +179,7 @@ void release_all() { pool_lock.release(); }
 void forget_all() {
   pool_lock.reset();
   ++process_generation;
+  over.store(made, std::memory_order_relaxed);
 }
 
 }  // namespace handle

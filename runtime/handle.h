@@ -64,6 +64,12 @@ void finish(vervet_fiber& target, handle_state state);
 // Any thread. Inside a runtime_scope.
 int join(vervet_fiber& target, deadline until);
 
+struct counts {
+  uint64_t spawned;  // records made, in this process and those it was forked from
+  uint64_t alive;    // of those, not finished
+};
+counts count();
+
 // fork, in plain library use: holds the lock of the records; the child's fibers are forgotten.
 void acquire_all();
 void release_all();

@@ -163,6 +163,61 @@ VERVET_API int vervet_offload(void* (*function)(void*), void* argument, void** r
  * already goes on. 0, or EINVAL for 0 and for more than 32,768. */
 VERVET_API int vervet_offload_threads(unsigned most);
 
+/* ---- Synchronisation ------------------------------------------------------------------------ */
+
+/* Between any flows: fibers of any host, and OS threads. Whoever waits is served in the order he came;
+ * what is given away goes to him directly, and nobody overtakes. Waiting blocks the calling flow
+ * as vervet_join() does and returns, beside what each function says: ETIMEDOUT (deadline; 0 only looks);
+ * ECANCELED if it was cut (see vervet_kill()); EDEADLK if it certainly never ends. Whoever gets one of
+ * these has not got what he waited for, and is in no line any more. Free an object when nobody uses it; null is
+ * passed over. Making one returns 0 or ENOMEM. What goes before giving happens before what follows taking. */
+
+/* Not recursive. A flow that ends does not give its mutexes back. */
+typedef struct vervet_mutex vervet_mutex;
+VERVET_API int vervet_mutex_make(vervet_mutex** mutex);
+VERVET_API void vervet_mutex_free(vervet_mutex* mutex);
+/* 0; EDEADLK at once if the caller has it. */
+VERVET_API int vervet_mutex_lock(vervet_mutex* mutex, int64_t deadline);
+/* 0; EPERM if the caller has not got it. */
+VERVET_API int vervet_mutex_unlock(vervet_mutex* mutex);
+
+typedef struct vervet_cond vervet_cond;
+VERVET_API int vervet_cond_make(vervet_cond** condition);
+VERVET_API void vervet_cond_free(vervet_cond* condition);
+/* Unlocks the mutex, waits for a signal, and locks it again whatever it returns. 0 (signalled: there are no
+ * spurious ends); EPERM if the caller has not got the mutex. */
+VERVET_API int vervet_cond_wait(vervet_cond* condition, vervet_mutex* mutex, int64_t deadline);
+/* Wakes the first of those who wait; all of them. Never block. */
+VERVET_API void vervet_cond_signal(vervet_cond* condition);
+VERVET_API void vervet_cond_broadcast(vervet_cond* condition);
+
+/* A queue of pointers, first in first out, of up to `capacity` (at least one, else EINVAL). */
+typedef struct vervet_queue vervet_queue;
+VERVET_API int vervet_queue_make(vervet_queue** queue, size_t capacity);
+VERVET_API void vervet_queue_free(vervet_queue* queue);
+/* Waits for room. 0; EPIPE if the queue is closed. */
+VERVET_API int vervet_queue_put(vervet_queue* queue, void* item, int64_t deadline);
+/* Waits for an item. 0; EPIPE if the queue is closed and empty. */
+VERVET_API int vervet_queue_get(vervet_queue* queue, void** item, int64_t deadline);
+/* No more puts; those who wait get EPIPE. What is in the queue can be got. Never blocks. */
+VERVET_API void vervet_queue_close(vervet_queue* queue);
+/* How many it holds at the moment. */
+VERVET_API size_t vervet_queue_size(vervet_queue* queue);
+
+/* ---- Statistics ----------------------------------------------------------------------------- */
+
+typedef struct vervet_stats {
+  size_t size;                 /* sizeof(vervet_stats); the rest is filled in */
+  uint64_t fibers_spawned;     /* by this interface, since the process began */
+  uint64_t fibers_alive;       /* of those, neither ended nor abandoned */
+  uint64_t offload_threads;    /* of vervet_offload()'s pool, idle ones included */
+  uint64_t offload_idle;
+  uint64_t offload_unfinished; /* calls that wait or are under way there */
+} vervet_stats;
+
+/* 0; EINVAL if stats->size is unknown. Never blocks. The figures may be of slightly different moments. */
+VERVET_API int vervet_get_stats(vervet_stats* stats);
+
 #ifdef __cplusplus
 }
 #endif
