@@ -76,7 +76,6 @@ const wait_kind wait_kinds[] = {
          started.open();
          release.wait();
        });
-       started.wait();
        struct last {
          gate& g;
          vervet::fiber<>& f;
@@ -86,6 +85,7 @@ const wait_kind wait_kinds[] = {
            f.join();
          }
        } at_end{release, stubborn};
+       started.wait();
        stubborn.kill();
        never.wait();
      }},
@@ -299,7 +299,7 @@ TEST(Kill, OfAFiberWhoseArgumentsWaitInTheirDestructors) {
     }
   };
   gate never;
-  auto f = vervet::spawn([&](waits) { never.wait(); }, waits());
+  auto f = vervet::spawn([&](const waits&) { never.wait(); }, waits());
   vervet::yield();
   f.kill(vervet::fiber_exit(), false);
   vervet::yield();
@@ -320,11 +320,7 @@ TEST(Killall, EndsThoseThatHaveNotBegunAndThoseThatWait) {
   all.push_back(vervet::spawn(work));
   EXPECT_TRUE(vervet::killall(all));
   EXPECT_EQ(begun, 2);
-  for (auto& f : all) {
-    if (f) {
-      EXPECT_TRUE(f.cancelled());
-    }
-  }
+  for (auto& f : all) EXPECT_TRUE(!f || f.cancelled());
   EXPECT_TRUE(vervet::killall(all, odd("late"), false));
 }
 
