@@ -77,7 +77,7 @@ class ready_view {
       return *this;
     }
     void operator++(int) { of_->advance(); }
-    friend bool operator==(const iterator& at, std::default_sentinel_t) { return at.of_->ended_; }
+    bool operator==(std::default_sentinel_t) const { return of_->ended_; }
 
    private:
     ready_view* of_;
