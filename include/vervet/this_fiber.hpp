@@ -8,7 +8,7 @@
 #include <vervet/error.hpp>
 #include <vervet/time.hpp>
 
-// All of these may be called by OS threads, too. None blocks but yield() and the sleeps.
+// All of these may be called by OS threads, too. None blocks but yield(), idle() and the sleeps.
 namespace vervet::this_fiber {
 
 // See time.hpp. Cancellable.
@@ -30,6 +30,12 @@ inline std::string_view name() noexcept {
 inline std::uint64_t number() noexcept {
   vervet_fiber* own = vervet_current();
   return own != nullptr ? vervet_number(own) : 0;
+}
+
+// Yields until nothing else is runnable: all others of its thread (inside run(), of the workers)
+// wait or have ended (gevent's idle()). Throws cut_short.
+inline void idle() {
+  if (int error = vervet_idle()) detail::throw_wait_error(error);
 }
 
 // Whether the fiber was killed and its next wait will throw for it. For code that computes long and

@@ -39,6 +39,22 @@ TEST(ThisFiber, HasANameAndAnIdOfItsOwn) {
   vervet::run({.workers = 2}, both);
 }
 
+TEST(ThisFiber, IdleLetsAllOthersRunUntilTheyWait) {
+  int steps = 0;
+  auto worker = vervet::spawn([&] {
+    for (int i = 0; i < 5; ++i) {
+      ++steps;
+      vervet::yield();
+    }
+    vervet::spawn([&] { ++steps; });
+    vervet::sleep_for(1h);
+  });
+  this_fiber::idle();
+  EXPECT_EQ(steps, 6);
+  worker.kill();
+  EXPECT_NO_THROW(this_fiber::idle());
+}
+
 TEST(ThisFiber, LooksForAKillWithoutTakingIt) {
   int rounds = 0;
   auto f = vervet::spawn([&] {
