@@ -110,7 +110,8 @@ void release(vervet_fiber& target) {
 void finish(vervet_fiber& target, handle_state state) {
   flow_set& set = *target.set;
   over.fetch_add(1, std::memory_order_relaxed);
-  target.state.store(state, std::memory_order_release);
+  // Joiners show up, then look at it; who unparks changes it, then looks for joiners.
+  target.state.store(state, std::memory_order_seq_cst);
   if (target.is_main) set.main_ends();
   set.remove_flow();
   lot::unpark(&target.state, ~0u);

@@ -33,7 +33,9 @@ extern "C" {
 VERVET_API int vervet_park(const void* address, int (*validate)(void*), void* argument,
                            int64_t deadline, unsigned flags);
 
-/* Wakes up to `count` sleepers; returns how many. Never blocks. Nobody need be at the address. */
+/* Wakes up to `count` sleepers; returns how many. Never blocks. Nobody need be at the address. What
+ * the caller has changed for validate() to see must have been changed by a sequentially consistent
+ * operation: a sleeper shows up and then looks, the caller changes and then looks for sleepers. */
 VERVET_API unsigned vervet_unpark(const void* address, unsigned count);
 
 /* A number that tells the calling flow from all others alive in this process. Never 0. */
