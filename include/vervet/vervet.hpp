@@ -11,6 +11,7 @@
 
 #include <vervet/async_result.hpp>
 #include <vervet/barrier.hpp>
+#include <vervet/channel.hpp>
 #include <vervet/condition_variable.hpp>
 #include <vervet/error.hpp>
 #include <vervet/event.hpp>
@@ -23,7 +24,9 @@
 #include <vervet/mutex.hpp>
 #include <vervet/once.hpp>
 #include <vervet/outcome.hpp>
+#include <vervet/queue.hpp>
 #include <vervet/run.hpp>
+#include <vervet/select.hpp>
 #include <vervet/semaphore.hpp>
 #include <vervet/shared_mutex.hpp>
 #include <vervet/spawn.hpp>
