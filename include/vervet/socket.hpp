@@ -44,7 +44,10 @@ class socket : public detail::descriptor {
       detail::throw_errno(errno, "vervet: shutdown");
   }
 
-  // setsockopt(): option(IPPROTO_TCP, TCP_NODELAY, 1). Throws std::system_error.
+  // As shutdown(send); what a stream asks of its transport. Does not wait.
+  void shutdown_send(deadline = {}) { shutdown(shutdown_mode::send); }
+
+  // setsockopt(): set_option(IPPROTO_TCP, TCP_NODELAY, 1). Throws std::system_error.
   template <typename Value>
   void set_option(int level, int option, const Value& value) {
     if (::setsockopt(native_handle(), level, option, &value, sizeof value) != 0)
