@@ -1,0 +1,171 @@
+// The results of calls for many items, one by one.
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <ranges>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <vervet/fiber.hpp>
+#include <vervet/group.hpp>
+#include <vervet/pool.hpp>
+
+namespace {
+
+using namespace std::chrono_literals;
+using vervet::fiber;
+using vervet::group;
+
+TEST(Imap, ResultsComeInTheOrderOfItems) {
+  group g;
+  auto results = g.imap(
+      [](int x) {
+        vervet::sleep_for(std::chrono::milliseconds(3 - x));
+        return std::to_string(x);
+      },
+      std::vector{0, 1, 2});
+  static_assert(std::ranges::input_range<decltype(results)>);
+  static_assert(!std::copyable<decltype(results)> && std::movable<decltype(results)>);
+  std::string all;
+  for (std::string& s : results) all += s;
+  EXPECT_EQ(all, "012");
+}
+
+TEST(Imap, UnorderedResultsComeAsTheyEnd) {
+  group g;
+  std::vector<int> order;
+  for (int x : g.imap_unordered(
+           [](int x) {
+             vervet::sleep_for(std::chrono::milliseconds(10 * (3 - x)));
+             return x;
+           },
+           std::vector{0, 1, 2}))
+    order.push_back(x);
+  EXPECT_EQ(order, (std::vector{2, 1, 0}));
+}
+
+TEST(Imap, TakesNoMoreItemsThanItMayRun) {
+  group g;
+  int taken = 0;
+  auto items = std::views::iota(0) | std::views::transform([&](int x) {
+                 ++taken;
+                 return x;
+               });
+  auto results = g.imap([](int x) { return x; }, items, 3);
+  EXPECT_EQ(taken, 0);
+  EXPECT_EQ(results.next(), 0);
+  EXPECT_EQ(taken, 3);
+  vervet::sleep_for(1ms);
+  EXPECT_EQ(taken, 3);
+  EXPECT_EQ(results.next(), 1);
+  EXPECT_EQ(taken, 4);
+}
+
+TEST(Imap, AnErrorComesInItsItemsPlaceAndTheRestGoesOn) {
+  group g;
+  auto odd_fails = [](int x) {
+    if (x % 2 == 1) throw std::runtime_error("odd");
+    return x;
+  };
+  auto results = g.imap(odd_fails, std::vector{0, 1, 2});
+  EXPECT_EQ(results.next(), 0);
+  EXPECT_THROW(results.next(), std::runtime_error);
+  EXPECT_EQ(results.next(), 2);
+  EXPECT_EQ(results.next(), std::nullopt);
+  EXPECT_EQ(results.next(), std::nullopt);
+
+  auto again = g.imap(odd_fails, std::vector{1, 2});
+  auto at = again.begin();
+  EXPECT_THROW(*at, std::runtime_error);
+  EXPECT_THROW(*at, std::runtime_error);
+  ++at;
+  EXPECT_EQ(*at, 2);
+  EXPECT_TRUE(++at == again.end());
+}
+
+TEST(Imap, AnErrorOfTheRangeReachesWhoAsks) {
+  group g;
+  auto items = std::vector{0, 1} | std::views::transform([](int x) {
+                 if (x == 1) throw std::out_of_range("item");
+                 return x;
+               });
+  auto results = g.imap([](int x) { return x; }, std::move(items), 1);
+  EXPECT_EQ(results.next(), 0);
+  EXPECT_THROW(results.next(), std::out_of_range);
+  EXPECT_TRUE(g.empty());
+}
+
+TEST(Imap, ResultsNeedNotBeCopyable) {
+  group g;
+  auto results = g.imap([](std::unique_ptr<int> p) { return p; },
+                        std::views::iota(0, 2) |
+                            std::views::transform([](int x) { return std::make_unique<int>(x); }));
+  auto moved = std::move(results);
+  std::unique_ptr<int> first = *moved.next();
+  EXPECT_EQ(*first, 0);
+  EXPECT_EQ(**moved.next(), 1);
+}
+
+TEST(Imap, NextGivesUpAtItsDeadlineAndMayBeAskedAgain) {
+  group g;
+  auto results = g.imap(
+      [](int x) {
+        vervet::sleep_for(5ms);
+        return x;
+      },
+      std::vector{7});
+  EXPECT_THROW(results.next(1ms), vervet::timed_out);
+  EXPECT_EQ(results.next(), 7);
+}
+
+TEST(Imap, AKilledConsumerLeavesTheCallsInTheGroup) {
+  group g;
+  int ended = 0;
+  auto consumer = vervet::spawn([&] {
+    for (int x : g.imap_unordered(
+             [&](int x) {
+               vervet::sleep_for(2ms);
+               return ended += x;
+             },
+             std::vector{1, 1, 1}))
+      static_cast<void>(x);
+  });
+  vervet::yield();
+  consumer.kill();
+  EXPECT_TRUE(g.join());
+  EXPECT_EQ(ended, 3);
+}
+
+TEST(Imap, AKilledCallIsToldAsGetTellsIt) {
+  group g;
+  auto results = g.imap(
+      [](int x) {
+        vervet::sleep_for(1h);
+        return x;
+      },
+      std::vector{1});
+  EXPECT_THROW(results.next(1ms), vervet::timed_out);
+  g.kill();
+  EXPECT_THROW(results.next(), vervet::fiber_exit);
+  EXPECT_EQ(results.next(), std::nullopt);
+}
+
+TEST(Imap, APoolBoundsItAndOthersMayTakeTheRoom) {
+  vervet::pool p(2);
+  unsigned running = 0, most = 0;
+  auto call = [&](int x) {
+    most = std::max(most, ++running);
+    vervet::sleep_for(std::chrono::microseconds(100 * (x % 3)));
+    --running;
+    return x;
+  };
+  auto other = p.spawn([] { vervet::sleep_for(1ms); });
+  int sum = 0;
+  for (int x : p.imap(call, std::views::iota(0, 20))) sum += x;
+  for (int x : p.imap_unordered(call, std::views::iota(0, 20), 5)) sum += x;
+  EXPECT_EQ(sum, 380);
+  EXPECT_EQ(most, 2u);
+}
+
+}  // namespace
