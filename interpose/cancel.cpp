@@ -26,7 +26,7 @@ void adopt_cancel_state() {
 }  // namespace vervet::interpose
 
 EXPORT int pthread_cancel(pthread_t handle) {
-  fiber* target = dormant() ? nullptr : thread::of(handle);
+  fiber* target = threads_are_fibers() ? thread::of(handle) : nullptr;
   if (target == nullptr) return real().pthread_cancel(handle);
   runtime_scope scope;
   cancel::request(*target);
@@ -35,7 +35,7 @@ EXPORT int pthread_cancel(pthread_t handle) {
 
 EXPORT int pthread_setcancelstate(int state, int* old) {
   int error = real().pthread_setcancelstate(state, old);
-  if (error != 0 || !on_fiber()) return error;
+  if (error != 0 || !on_thread_fiber()) return error;
   runtime_scope scope;
   fiber& self = *thread::self();
   if (old != nullptr)
@@ -46,7 +46,7 @@ EXPORT int pthread_setcancelstate(int state, int* old) {
 
 EXPORT int pthread_setcanceltype(int type, int* old) {
   int error = real().pthread_setcanceltype(type, old);
-  if (error != 0 || !on_fiber()) return error;
+  if (error != 0 || !on_thread_fiber()) return error;
   runtime_scope scope;
   fiber& self = *thread::self();
   if (old != nullptr)
@@ -56,7 +56,7 @@ EXPORT int pthread_setcanceltype(int type, int* old) {
 }
 
 EXPORT void pthread_testcancel() {
-  if (!on_fiber()) return real().pthread_testcancel();
+  if (!on_thread_fiber()) return real().pthread_testcancel();
   runtime_scope scope;
   cancellation_point();
 }

@@ -25,54 +25,54 @@ long id(uid_t value) { return static_cast<int>(value); }
 }  // namespace
 
 EXPORT int setuid(uid_t uid) noexcept {
-  if (dormant()) return real().setuid(uid);
+  if (!threads_are_fibers()) return real().setuid(uid);
   return everywhere(SYS_setuid, id(uid));
 }
 
 EXPORT int setgid(gid_t gid) noexcept {
-  if (dormant()) return real().setgid(gid);
+  if (!threads_are_fibers()) return real().setgid(gid);
   return everywhere(SYS_setgid, id(gid));
 }
 
 EXPORT int seteuid(uid_t uid) noexcept {
-  if (dormant()) return real().seteuid(uid);
+  if (!threads_are_fibers()) return real().seteuid(uid);
   if (id(uid) == unchanged) return static_cast<int>(result_of(-EINVAL));
   return everywhere(SYS_setresuid, unchanged, id(uid), unchanged);
 }
 
 EXPORT int setegid(gid_t gid) noexcept {
-  if (dormant()) return real().setegid(gid);
+  if (!threads_are_fibers()) return real().setegid(gid);
   if (id(gid) == unchanged) return static_cast<int>(result_of(-EINVAL));
   return everywhere(SYS_setresgid, unchanged, id(gid), unchanged);
 }
 
 EXPORT int setreuid(uid_t real_uid, uid_t effective) noexcept {
-  if (dormant()) return real().setreuid(real_uid, effective);
+  if (!threads_are_fibers()) return real().setreuid(real_uid, effective);
   return everywhere(SYS_setreuid, id(real_uid), id(effective));
 }
 
 EXPORT int setregid(gid_t real_gid, gid_t effective) noexcept {
-  if (dormant()) return real().setregid(real_gid, effective);
+  if (!threads_are_fibers()) return real().setregid(real_gid, effective);
   return everywhere(SYS_setregid, id(real_gid), id(effective));
 }
 
 EXPORT int setresuid(uid_t real_uid, uid_t effective, uid_t saved) noexcept {
-  if (dormant()) return real().setresuid(real_uid, effective, saved);
+  if (!threads_are_fibers()) return real().setresuid(real_uid, effective, saved);
   return everywhere(SYS_setresuid, id(real_uid), id(effective), id(saved));
 }
 
 EXPORT int setresgid(gid_t real_gid, gid_t effective, gid_t saved) noexcept {
-  if (dormant()) return real().setresgid(real_gid, effective, saved);
+  if (!threads_are_fibers()) return real().setresgid(real_gid, effective, saved);
   return everywhere(SYS_setresgid, id(real_gid), id(effective), id(saved));
 }
 
 EXPORT int setgroups(size_t count, const gid_t* groups) noexcept {
-  if (dormant()) return real().setgroups(count, groups);
+  if (!threads_are_fibers()) return real().setgroups(count, groups);
   return everywhere(SYS_setgroups, static_cast<long>(count), sys::word(groups));
 }
 
 EXPORT int initgroups(const char* user, gid_t group) {
-  if (dormant()) return real().initgroups(user, group);
+  if (!threads_are_fibers()) return real().initgroups(user, group);
   constexpr size_t bytes = NGROUPS_MAX * sizeof(gid_t);
   auto* groups = static_cast<gid_t*>(
       sys::map(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS));

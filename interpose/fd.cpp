@@ -171,7 +171,10 @@ int close(int fd) {
   descriptor* d = descriptor_of(fd);
   bool waits = fiber && d != nullptr && d->lingers.load(std::memory_order_relaxed);
   retire_descriptor(fd);
-  return static_cast<int>(result_of(waits ? offload(SYS_close, fd) : sys::close(fd)));
+  long result = waits ? offload(SYS_close, fd) : sys::close(fd);
+  // Cut before it began: closed it must be.
+  if (waits && result == -ECANCELED) result = sys::close(fd);
+  return static_cast<int>(result_of(result));
 }
 
 EXPORT

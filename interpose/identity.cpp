@@ -14,11 +14,11 @@ namespace {
 
 // The full fiber behind a handle; null if libc and the kernel know the thread themselves. The main
 // thread's kernel thread is a carrier by now, so its fiber counts.
-fiber* fiber_of(pthread_t handle) { return dormant() ? nullptr : thread::of(handle); }
+fiber* fiber_of(pthread_t handle) { return threads_are_fibers() ? thread::of(handle) : nullptr; }
 
 fiber* fiber_of_id(pid_t id) {
-  if (dormant() || id < 0) return nullptr;
-  return id == 0 ? (on_fiber() ? thread::self() : nullptr)
+  if (!threads_are_fibers() || id < 0) return nullptr;
+  return id == 0 ? (on_thread_fiber() ? thread::self() : nullptr)
                  : thread::by_id(static_cast<uint32_t>(id));
 }
 
@@ -81,7 +81,7 @@ int set_scheduling(fiber& f, int policy, int priority) {
 }  // namespace
 
 EXPORT pid_t gettid() noexcept {
-  if (!on_fiber()) return real().gettid();
+  if (!on_thread_fiber()) return real().gettid();
   return static_cast<pid_t>(thread::self_id(*thread::self()));
 }
 
@@ -141,11 +141,11 @@ EXPORT int prctl(int option, ...) noexcept {
   unsigned long values[4];
   for (unsigned long& value : values) value = va_arg(list, unsigned long);
   va_end(list);
-  if (on_fiber() && option == PR_SET_NAME) {
+  if (on_thread_fiber() && option == PR_SET_NAME) {
     set_name(*thread::self(), reinterpret_cast<const char*>(values[0]));
     return 0;
   }
-  if (on_fiber() && option == PR_GET_NAME) {
+  if (on_thread_fiber() && option == PR_GET_NAME) {
     memcpy(reinterpret_cast<char*>(values[0]), thread::self()->thread.name, 16);
     return 0;
   }

@@ -2,7 +2,8 @@
 //
 // All functions named after a call take its arguments and return the kernel's result: a value >= 0
 // or a negated error number. REQUIRES: on a fiber, inside exactly one runtime_scope (it is left
-// while signal handlers run). Each is a cancellation point.
+// while signal handlers run). Each is a cancellation point, and ends with ECANCELED if it is cut
+// (runtime/scope.h) while it waits.
 //
 // Anything that the kernel answers at once, or in a way that we cannot improve on (non-blocking
 // descriptors, wrong arguments, regular files), goes to it unchanged.
@@ -74,7 +75,7 @@ long lock_file(int fd, int operation);
 long poll(pollfd* fds, size_t count, deadline until);
 long select(int count, fd_set* readable, fd_set* writable, fd_set* exceptional, deadline until);
 long epoll_wait(int fd, epoll_event* events, int capacity, deadline until);
-// Sleeps until `until`: 0 or -EINTR.
+// Sleeps until `until`: 0, -EINTR or -ECANCELED.
 long sleep(deadline until);
 
 }  // namespace io

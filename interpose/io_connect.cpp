@@ -23,6 +23,9 @@ long ended_or(const descriptor& d, int fd, long result) {
 // this carrier waits for the next one, and the monitor relieves it.
 long accept_on_shared(int fd, sockaddr* from, socklen_t* from_size, int flags) {
   if (look(fd, POLLIN) == 0) return -EAGAIN;
+  // Nobody relieves an OS thread.
+  if (thread::self() == nullptr)
+    return offload(SYS_accept4, fd, sys::word(from), sys::word(from_size), flags);
   return lasting_call(SYS_accept4, fd, sys::word(from), sys::word(from_size), flags);
 }
 

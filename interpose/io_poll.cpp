@@ -44,7 +44,7 @@ template <typename Ask, typename WatchAll>
 long ask_and_park(waiter_array& waiters, deadline until, Ask ask, WatchAll watch_all) {
   for (;;) {
     parker& self = self_parker();
-    watch_all(self, self.arm(wait_class::cancellable));
+    watch_all(self, self.arm(wait_class::fallible));
     long found = ask();
     wake_reason reason = wake_reason::ready;
     if (found == 0)
@@ -53,6 +53,7 @@ long ask_and_park(waiter_array& waiters, deadline until, Ask ask, WatchAll watch
       disarm(self);
     for (size_t i = 0; i < waiters.size(); ++i) unwatch(waiters[i]);
     if (reason == wake_reason::interrupted) return interrupted;
+    if (reason == wake_reason::cut && scope::due()) return -ECANCELED;
     if (found == 0) found = ask();
     if (found != 0 || reason == wake_reason::timed_out) return found;
   }
@@ -328,11 +329,14 @@ long sleep(deadline until) {
     lot::request r{.address = &until,
                    .what = wait_for::sleep,
                    .until = until,
-                   .interruptible = wait_class::cancellable};
+                   .interruptible = wait_class::fallible};
     switch (lot::park(r)) {
       case lot::outcome::timed_out: return 0;
       case lot::outcome::interrupted:
         if (long error = after_interruption(false); error != 0) return error;
+        break;
+      case lot::outcome::cut:
+        if (long error = after_cut(); error != 0) return error;
         break;
       default: break;
     }

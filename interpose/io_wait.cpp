@@ -46,8 +46,10 @@ long back_off(unsigned& rounds, wait_for what, deadline until, bool restarts) {
   lot::request sleep{.address = &pause,
                      .what = what,
                      .until = pause < until ? pause : until,
-                     .interruptible = wait_class::cancellable};
-  if (lot::park(sleep) == lot::outcome::interrupted) return after_interruption(restarts);
+                     .interruptible = wait_class::fallible};
+  lot::outcome outcome = lot::park(sleep);
+  if (outcome == lot::outcome::interrupted) return after_interruption(restarts);
+  if (outcome == lot::outcome::cut) return after_cut();
   return pause < until ? 0 : -EAGAIN;
 }
 

@@ -40,7 +40,8 @@ inline bool never_waits(const descriptor& d) {
 
 // Counts a call that goes to the kernel as it is, for --stats. Returns `passes`.
 inline bool counted(bool passes) {
-  if (passes) ++thread::self()->on->count.passthroughs;
+  fiber* self = thread::self();
+  if (passes && self != nullptr) ++self->on->count.passthroughs;
   return passes;
 }
 
@@ -58,7 +59,7 @@ inline bool never_waits(int fd, const descriptor& d) {
 }
 
 // Parks until the operation may succeed. 0: try again. Else the error it ends with: EAGAIN (its
-// timeout passed, or the description is non-blocking), EINTR, EBADF (closed meanwhile).
+// timeout passed, or the description is non-blocking), EINTR, EBADF (closed meanwhile), ECANCELED (cut).
 long wait(operation& op);
 
 // A system call that nothing tells the end of in advance: on a file, or where poll() may be wrong.
@@ -78,6 +79,9 @@ long wait_until_possible(operation& op);
 
 // Runs what is due. 0 if the call goes on, else -EINTR.
 long after_interruption(bool restarts);
+
+// A wait was cut: -ECANCELED, or 0 if that was meant for an earlier one.
+inline long after_cut() { return scope::due() ? -ECANCELED : 0; }
 
 // What poll(2) says of one descriptor at this moment: its revents for `events`.
 short look(int fd, short events);

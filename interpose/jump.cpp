@@ -25,7 +25,7 @@ signal_set saved_mask(const struct __jmp_buf_tag& buffer) {
 using jump_function = void (*)(struct __jmp_buf_tag*, int);
 
 void jump(struct __jmp_buf_tag* buffer, int value, jump_function real_jump) {
-  if (buffer->__mask_was_saved == 0 || !on_fiber()) return real_jump(buffer, value);
+  if (buffer->__mask_was_saved == 0 || !on_thread_fiber()) return real_jump(buffer, value);
   {
     runtime_scope scope;
     signals::set_mask(*thread::self(), saved_mask(*buffer));
@@ -42,7 +42,7 @@ extern "C" {
 __attribute__((visibility("hidden"), used)) void vervet_note_mask(struct __jmp_buf_tag* buffer) {
   unsigned long* words = buffer->__saved_mask.__val;
   words[mark_place] = 0;
-  fiber* self = dormant() ? nullptr : thread::self();
+  fiber* self = threads_are_fibers() ? thread::self() : nullptr;
   if (self == nullptr) return;
   words[mask_place] = self->thread.signal_mask.load(std::memory_order_relaxed);
   words[mark_place] = with_fibers_mask;

@@ -29,7 +29,7 @@ deadline after_time(const timespec* timeout) {
 // was pending before, and if there is no time to wait.
 template <typename Wait>
 long with_mask(const sigset_t* mask, Wait wait) {
-  if (mask == nullptr) return wait();
+  if (mask == nullptr || !threads_are_fibers() || thread::self() == nullptr) return wait();
   fiber& self = *thread::self();
   signal_set kept = self.thread.signal_mask.load(std::memory_order_relaxed);
   signal_set asked;
@@ -40,6 +40,15 @@ long with_mask(const sigset_t* mask, Wait wait) {
     result = io::after_interruption(false);
   signals::set_mask(self, kept);
   return result;
+}
+
+// On an OS thread the mask is the kernel's business, and its other fibers'. A wait with another mask
+// than the present one is for its signals: the kernel waits.
+bool waits_for_signals(const sigset_t* mask) {
+  if (mask == nullptr || on_thread_fiber()) return false;
+  uint64_t present = 0;
+  sys::call(SYS_rt_sigprocmask, SIG_SETMASK, 0, sys::word(&present), sizeof present);
+  return __builtin_memcmp(mask, &present, sizeof present) != 0;
 }
 
 // select tells what is left of its time.
@@ -61,7 +70,7 @@ int poll(struct pollfd* fds, nfds_t count, int timeout) {
 
 EXPORT
 int ppoll(struct pollfd* fds, nfds_t count, const struct timespec* timeout, const sigset_t* mask) {
-  if (!on_fiber() || (timeout != nullptr && !valid(*timeout)))
+  if (!on_fiber() || (timeout != nullptr && !valid(*timeout)) || waits_for_signals(mask))
     return real().ppoll(fds, count, timeout, mask);
   runtime_scope scope;
   return static_cast<int>(
@@ -87,7 +96,7 @@ int select(int count, fd_set* readable, fd_set* writable, fd_set* exceptional,
 EXPORT
 int pselect(int count, fd_set* readable, fd_set* writable, fd_set* exceptional,
             const struct timespec* timeout, const sigset_t* mask) {
-  if (!on_fiber() || (timeout != nullptr && !valid(*timeout)))
+  if (!on_fiber() || (timeout != nullptr && !valid(*timeout)) || waits_for_signals(mask))
     return real().pselect(count, readable, writable, exceptional, timeout, mask);
   runtime_scope scope;
   return static_cast<int>(result_of(with_mask(mask, [&] {
@@ -106,7 +115,8 @@ int epoll_wait(int fd, struct epoll_event* events, int capacity, int timeout) {
 EXPORT
 int epoll_pwait(int fd, struct epoll_event* events, int capacity, int timeout,
                 const sigset_t* mask) {
-  if (!on_fiber()) return real().epoll_pwait(fd, events, capacity, timeout, mask);
+  if (!on_fiber() || waits_for_signals(mask))
+    return real().epoll_pwait(fd, events, capacity, timeout, mask);
   runtime_scope scope;
   return static_cast<int>(result_of(with_mask(
       mask, [&] { return io::epoll_wait(fd, events, capacity, after_milliseconds(timeout)); })));
@@ -115,7 +125,7 @@ int epoll_pwait(int fd, struct epoll_event* events, int capacity, int timeout,
 EXPORT
 int epoll_pwait2(int fd, struct epoll_event* events, int capacity, const struct timespec* timeout,
                  const sigset_t* mask) {
-  if (!on_fiber() || (timeout != nullptr && !valid(*timeout)))
+  if (!on_fiber() || (timeout != nullptr && !valid(*timeout)) || waits_for_signals(mask))
     return real().epoll_pwait2(fd, events, capacity, timeout, mask);
   runtime_scope scope;
   return static_cast<int>(result_of(

@@ -18,21 +18,31 @@ using namespace vervet::interpose;
 
 namespace {
 
+// Where threads are libc's, light fibers' own handlers (runtime/light_host.cpp) see to the runtime.
 void prepare() {
   if (dormant()) return io::forget_births();
   io_hold_nonblock();
-  fork_prepare();
+  if (threads_are_fibers()) fork_prepare();
 }
 
 void in_parent() {
   if (dormant()) return;
-  fork_parent();
+  if (threads_are_fibers())
+    fork_parent();
+  else
+    descriptors_forked();
   io_release_nonblock();
 }
 
 void in_child() {
-  if (dormant()) return;
-  fork_child();
+  bool threads_were_native = wake_process == nullptr;
+  if (dormant() && !threads_were_native) return;
+  if (!threads_were_native) {
+    fork_child();
+  } else if (!dormant()) {
+    light_fork_child();
+    runtime_scope::leave();
+  }
   io_forget();
   sync::once_forked_child();
   spawn_forked_child();
@@ -45,7 +55,7 @@ std::atomic<bool> handlers_installed{false};
 // fiber.
 class exec_scope {
  public:
-  exec_scope() : self_(on_fiber() ? thread::self() : nullptr) {
+  exec_scope() : self_(on_thread_fiber() ? thread::self() : nullptr) {
     if (dormant()) return;
     runtime_scope::enter();
     io_reveal_hidden_nonblock();

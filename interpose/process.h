@@ -11,7 +11,7 @@ namespace vervet::interpose {
 void fork_handlers_install();
 
 // wait4 as fibers make it: the kernel's result. REQUIRES: on a fiber, inside exactly one
-// runtime_scope. A cancellation point only if `cancellable`.
+// runtime_scope. A cancellation point, and to be cut, only if `cancellable`.
 long wait_for_child(pid_t pid, int* status, int options, rusage* usage, bool cancellable = true);
 
 // In a forked child: nobody else is inside system() or popen() any more.

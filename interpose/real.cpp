@@ -36,6 +36,10 @@ const real_functions& bind_real() {
   return real_table;
 }
 
+bool replaces_libc() {
+  return dlsym(RTLD_DEFAULT, "recv") != reinterpret_cast<void*>(real().recv);
+}
+
 void* late_symbol(const char* name) {
   if (void* found = dlsym(RTLD_NEXT, name)) return found;
   static constexpr const char* libraries[] = {"liburing.so.2", "liburing.so.1"};

@@ -26,6 +26,9 @@ inline const real_functions& real() {
   return bind_real();
 }
 
+// True if the program's calls of libc come to us.
+bool replaces_libc();
+
 // What a LATE row stands for: the next library's, or one's that came by dlopen(), out of RTLD_NEXT's
 // sight. Null if it is not to be found.
 void* late_symbol(const char* name);

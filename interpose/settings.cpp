@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "interpose/libc.h"
+#include "interpose/mode.h"
 #include "runtime/door.h"
 
 namespace vervet::interpose {
@@ -46,6 +47,10 @@ unsigned usable_cpus() {
 
 settings read_environment() {
   settings s;
+  if (present_mode() == mode::linked) {
+    s.native_threads = true;
+    return s;
+  }
   s.workers = usable_cpus();
   size_t number = 0;
   if (const char* text = getenv("VERVET_WORKERS")) {

@@ -1,5 +1,6 @@
 // What the environment asks for: VERVET_WORKERS, VERVET_STACK_SIZE, VERVET_THREADS,
 // VERVET_STATS, VERVET_TICK, VERVET_PERTURB; VERVET_MAX_BLOCKING_TIME is runtime/watchdog.h's.
+// A program that was linked with this library (mode.h) is not asked: its threads are native.
 #pragma once
 
 #include <stddef.h>
@@ -10,7 +11,7 @@ namespace vervet::interpose {
 struct settings {
   unsigned workers = 1;
   size_t stack_size = 0;         // of threads whose program names none; 0: libc's default
-  bool native_threads = false;   // leave every thread to libc: we stay dormant for ever
+  bool native_threads = false;   // leave every thread to libc: only light fibers find libc patched
   bool stats = false;
   int64_t tick = 10'000'000;     // nanoseconds
 };

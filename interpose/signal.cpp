@@ -112,19 +112,19 @@ bool is_own_process(pid_t pid, int number) {
 // ---- actions
 
 EXPORT int sigaction(int number, const struct sigaction* fresh, struct sigaction* old) noexcept {
-  if (dormant()) return real().sigaction(number, fresh, old);
+  if (!threads_are_fibers()) return real().sigaction(number, fresh, old);
   return set_action(number, fresh, old);
 }
 
 EXPORT sighandler_t signal(int number, sighandler_t handler) noexcept {
-  if (dormant()) return real().signal(number, handler);
+  if (!threads_are_fibers()) return real().signal(number, handler);
   bool interrupts = valid_signal(number) && (interrupting & signal_bit(number)) != 0;
   return set_handler(number, handler, interrupts ? 0 : SA_RESTART,
                      valid_signal(number) ? signal_bit(number) : 0);
 }
 
 EXPORT sighandler_t __sysv_signal(int number, sighandler_t handler) noexcept {
-  if (dormant()) return real().__sysv_signal(number, handler);
+  if (!threads_are_fibers()) return real().__sysv_signal(number, handler);
   return set_handler(number, handler, static_cast<int>(SA_RESETHAND | SA_NODEFER), 0);
 }
 
@@ -135,7 +135,7 @@ EXPORT int siginterrupt(int number, int interrupts) noexcept {
     else
       interrupting &= ~signal_bit(number);
   }
-  if (dormant()) return real().siginterrupt(number, interrupts);
+  if (!threads_are_fibers()) return real().siginterrupt(number, interrupts);
   struct sigaction a;
   if (set_action(number, nullptr, &a) != 0) return -1;
   a.sa_flags = interrupts != 0 ? a.sa_flags & ~SA_RESTART : a.sa_flags | SA_RESTART;
@@ -143,7 +143,7 @@ EXPORT int siginterrupt(int number, int interrupts) noexcept {
 }
 
 EXPORT sighandler_t sigset(int number, sighandler_t handler) noexcept {
-  if (!on_fiber()) return real().sigset(number, handler);
+  if (!on_thread_fiber()) return real().sigset(number, handler);
   if (!valid_signal(number) || handler == SIG_ERR) {
     errno = EINVAL;
     return SIG_ERR;
@@ -162,12 +162,12 @@ EXPORT sighandler_t sigset(int number, sighandler_t handler) noexcept {
 }
 
 EXPORT int sigignore(int number) noexcept {
-  if (dormant()) return real().sigignore(number);
+  if (!threads_are_fibers()) return real().sigignore(number);
   return set_handler(number, SIG_IGN, 0, 0) == SIG_ERR ? -1 : 0;
 }
 
 EXPORT int sigaltstack(const stack_t* fresh, stack_t* old) noexcept {
-  if (!on_fiber()) return real().sigaltstack(fresh, old);
+  if (!on_thread_fiber()) return real().sigaltstack(fresh, old);
   runtime_scope scope;
   return static_cast<int>(result_of(signals::alternate_stack(self(), fresh, old)));
 }
@@ -175,28 +175,28 @@ EXPORT int sigaltstack(const stack_t* fresh, stack_t* old) noexcept {
 // ---- masks
 
 EXPORT int pthread_sigmask(int how, const sigset_t* set, sigset_t* old) noexcept {
-  if (!on_fiber()) return real().pthread_sigmask(how, set, old);
+  if (!on_thread_fiber()) return real().pthread_sigmask(how, set, old);
   return change_mask(how, set, old);
 }
 
 EXPORT int sigprocmask(int how, const sigset_t* set, sigset_t* old) noexcept {
-  if (!on_fiber()) return real().sigprocmask(how, set, old);
+  if (!on_thread_fiber()) return real().sigprocmask(how, set, old);
   return static_cast<int>(result_of(-change_mask(how, set, old)));
 }
 
 EXPORT int sighold(int number) noexcept {
-  if (!on_fiber()) return real().sighold(number);
+  if (!on_thread_fiber()) return real().sighold(number);
   return change_one(SIG_BLOCK, number);
 }
 
 EXPORT int sigrelse(int number) noexcept {
-  if (!on_fiber()) return real().sigrelse(number);
+  if (!on_thread_fiber()) return real().sigrelse(number);
   return change_one(SIG_UNBLOCK, number);
 }
 
 // BSD's masks are an int: the first 32 signals.
 EXPORT int sigblock(int mask) noexcept {
-  if (!on_fiber()) return real().sigblock(mask);
+  if (!on_thread_fiber()) return real().sigblock(mask);
   runtime_scope scope;
   signal_set before = present_mask();
   signals::set_mask(self(), before | static_cast<unsigned>(mask));
@@ -204,7 +204,7 @@ EXPORT int sigblock(int mask) noexcept {
 }
 
 EXPORT int sigsetmask(int mask) noexcept {
-  if (!on_fiber()) return real().sigsetmask(mask);
+  if (!on_thread_fiber()) return real().sigsetmask(mask);
   runtime_scope scope;
   signal_set before = present_mask();
   signals::set_mask(self(), static_cast<unsigned>(mask));
@@ -212,12 +212,12 @@ EXPORT int sigsetmask(int mask) noexcept {
 }
 
 EXPORT int siggetmask() noexcept {
-  if (!on_fiber()) return real().siggetmask();
+  if (!on_thread_fiber()) return real().siggetmask();
   return static_cast<int>(present_mask());
 }
 
 EXPORT int sigpending(sigset_t* set) noexcept {
-  if (!on_fiber()) return real().sigpending(set);
+  if (!on_thread_fiber()) return real().sigpending(set);
   runtime_scope scope;
   *kernel_set(set) = signals::pending_for(self());
   return 0;
@@ -226,25 +226,25 @@ EXPORT int sigpending(sigset_t* set) noexcept {
 // ---- sending
 
 EXPORT int raise(int number) noexcept {
-  if (!on_fiber()) return real().raise(number);
+  if (!on_thread_fiber()) return real().raise(number);
   if (number == 0) return 0;
   return static_cast<int>(result_of(-send(&self(), number, SI_TKILL, {})));
 }
 
 EXPORT int pthread_kill(pthread_t handle, int number) noexcept {
-  fiber* target = dormant() ? nullptr : thread::of(handle);
+  fiber* target = threads_are_fibers() ? thread::of(handle) : nullptr;
   if (target == nullptr) return real().pthread_kill(handle, number);
   return send(target, number, SI_TKILL, {});
 }
 
 EXPORT int pthread_sigqueue(pthread_t handle, int number, const sigval value) noexcept {
-  fiber* target = dormant() ? nullptr : thread::of(handle);
+  fiber* target = threads_are_fibers() ? thread::of(handle) : nullptr;
   if (target == nullptr) return real().pthread_sigqueue(handle, number, value);
   return send(target, number, SI_QUEUE, value);
 }
 
 EXPORT int tgkill(pid_t group, pid_t id, int number) {
-  if (dormant() || id <= 0 || group != static_cast<pid_t>(sys::getpid()))
+  if (!threads_are_fibers() || id <= 0 || group != static_cast<pid_t>(sys::getpid()))
     return real().tgkill(group, id, number);
   fiber* target = thread::by_id(static_cast<uint32_t>(id));
   if (target == nullptr) return real().tgkill(group, id, number);
@@ -254,11 +254,11 @@ EXPORT int tgkill(pid_t group, pid_t id, int number) {
 // A fiber that sends to its own process must find the handler to have run, if it is the one to run
 // it.
 EXPORT int kill(pid_t pid, int number) noexcept {
-  if (!on_fiber() || !is_own_process(pid, number)) return real().kill(pid, number);
+  if (!on_thread_fiber() || !is_own_process(pid, number)) return real().kill(pid, number);
   return send_to_own_process(number, SI_USER, {});
 }
 
 EXPORT int sigqueue(pid_t pid, int number, const sigval value) noexcept {
-  if (!on_fiber() || !is_own_process(pid, number)) return real().sigqueue(pid, number, value);
+  if (!on_thread_fiber() || !is_own_process(pid, number)) return real().sigqueue(pid, number, value);
   return send_to_own_process(number, SI_QUEUE, value);
 }

@@ -40,17 +40,17 @@ signal_set without(signal_set set, int number) { return set & ~signal_bit(number
 }  // namespace
 
 EXPORT int sigsuspend(const sigset_t* mask) {
-  if (!on_fiber()) return real().sigsuspend(mask);
+  if (!on_thread_fiber()) return real().sigsuspend(mask);
   return suspend(*kernel_set(mask));
 }
 
 EXPORT int pause() {
-  if (!on_fiber()) return real().pause();
+  if (!on_thread_fiber()) return real().pause();
   return suspend(present_mask());
 }
 
 EXPORT int __xpg_sigpause(int number) {
-  if (!on_fiber()) return real().__xpg_sigpause(number);
+  if (!on_thread_fiber()) return real().__xpg_sigpause(number);
   if (!valid_signal(number)) return static_cast<int>(result_of(-EINVAL));
   return suspend(without(present_mask(), number));
 }
@@ -58,7 +58,7 @@ EXPORT int __xpg_sigpause(int number) {
 // BSD's form. The headers give the name to X/Open's, hence the label.
 extern "C" __attribute__((visibility("default"), used)) int bsd_sigpause(int mask) asm("sigpause");
 int bsd_sigpause(int mask) {
-  if (!on_fiber()) return real().sigpause(mask);
+  if (!on_thread_fiber()) return real().sigpause(mask);
   return suspend(static_cast<unsigned>(mask));
 }
 
@@ -67,7 +67,7 @@ EXPORT int __sigpause(int signal_or_mask, int is_signal) {
 }
 
 EXPORT int sigwait(const sigset_t* set, int* number) {
-  if (!on_fiber()) return real().sigwait(set, number);
+  if (!on_thread_fiber()) return real().sigwait(set, number);
   int taken;
   do {
     taken = await(set, nullptr, never);
@@ -78,12 +78,12 @@ EXPORT int sigwait(const sigset_t* set, int* number) {
 }
 
 EXPORT int sigwaitinfo(const sigset_t* set, siginfo_t* info) {
-  if (!on_fiber()) return real().sigwaitinfo(set, info);
+  if (!on_thread_fiber()) return real().sigwaitinfo(set, info);
   return static_cast<int>(result_of(await(set, info, never)));
 }
 
 EXPORT int sigtimedwait(const sigset_t* set, siginfo_t* info, const timespec* timeout) {
-  if (!on_fiber()) return real().sigtimedwait(set, info, timeout);
+  if (!on_thread_fiber()) return real().sigtimedwait(set, info, timeout);
   deadline until = never;
   if (timeout != nullptr) {
     if (timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec >= 1'000'000'000)

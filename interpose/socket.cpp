@@ -37,6 +37,22 @@ void note_option(int fd, int level, int option, const void* value, socklen_t siz
   (receive ? d->receive_timeout : d->send_timeout).store(timeout, std::memory_order_relaxed);
 }
 
+// A thread that is no fiber, on a listener that may have an O_NONBLOCK of ours, for fibers'
+// sake.
+int accept_natively(int fd, sockaddr* from, socklen_t* from_size, int flags) {
+  descriptor* d = descriptor_of(fd);
+  for (;;) {
+    int accepted = real().accept4(fd, from, from_size, flags);
+    bool ours = d != nullptr && d->hidden_nonblock.load(std::memory_order_relaxed);
+    if (accepted >= 0 || errno != EAGAIN || !ours) return accepted;
+    int64_t timeout = d->receive_timeout.load(std::memory_order_relaxed);
+    pollfd listener{fd, POLLIN, 0};
+    int ready = real().poll(&listener, 1, timeout == 0 ? -1 : static_cast<int>(timeout / 1'000'000));
+    if (ready == 0) errno = EAGAIN;
+    if (ready <= 0) return -1;
+  }
+}
+
 }  // namespace
 }  // namespace vervet::interpose
 
@@ -96,8 +112,9 @@ int accept4(int fd, struct sockaddr* from, socklen_t* from_size, int flags) {
     runtime_scope scope;
     return static_cast<int>(result_of(io::accept(fd, from, from_size, flags)));
   }
-  int accepted = real().accept4(fd, from, from_size, flags);
-  if (accepted < 0 || dormant()) return accepted;
+  if (dormant()) return real().accept4(fd, from, from_size, flags);
+  int accepted = accept_natively(fd, from, from_size, flags);
+  if (accepted < 0) return accepted;
   runtime_scope scope;
   io::adopt_unknown(accepted);
   return accepted;

@@ -20,7 +20,7 @@ int spawn(Call call) {
     io::forget_births();
     return call();
   }
-  fiber* self = on_fiber() ? thread::self() : nullptr;
+  fiber* self = on_thread_fiber() ? thread::self() : nullptr;
   runtime_scope scope;
   io_hold_nonblock();
   if (self != nullptr) signals::expose_mask(*self);
@@ -84,14 +84,29 @@ void command_ended() {
   sigaction(SIGQUIT, &commands.quit, nullptr);
 }
 
-struct running_command {
-  pid_t pid;
+// SIGCHLD is blocked in a thread, whose light fibers may run several commands: the first blocks it,
+// the last restores.
+struct blocked_in_thread {
+  unsigned commands;
   sigset_t mask;
 };
+thread_local blocked_in_thread blocked __attribute__((tls_model("initial-exec")));
 
-void settle(running_command& c) {
+void block_child_signal() {
+  if (blocked.commands++ != 0) return;
+  sigset_t block;
+  sigemptyset(&block);
+  sigaddset(&block, SIGCHLD);
+  sigprocmask(SIG_BLOCK, &block, &blocked.mask);
+}
+
+struct running_command {
+  pid_t pid;
+};
+
+void settle() {
   command_ended();
-  sigprocmask(SIG_SETMASK, &c.mask, nullptr);
+  if (--blocked.commands == 0) sigprocmask(SIG_SETMASK, &blocked.mask, nullptr);
 }
 
 // Waits in spite of handlers, which is what system() promises.
@@ -111,16 +126,25 @@ void abandon(void* argument) {
   pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
   int status;
   reap(c.pid, &status);
-  settle(c);
+  settle();
+}
+
+// The caller's wait was cut, and so is the next: the command ends, which does not take long.
+void end_command(pid_t pid) {
+  int kept = errno;
+  kill(pid, SIGKILL);
+  {
+    runtime_scope scope;
+    int status;
+    wait_for_child(pid, &status, 0, nullptr, false);
+  }
+  errno = kept;
 }
 
 int run_command(const char* command) {
   running_command c;
   command_starts();
-  sigset_t block;
-  sigemptyset(&block);
-  sigaddset(&block, SIGCHLD);
-  sigprocmask(SIG_BLOCK, &block, &c.mask);
+  block_child_signal();
 
   sigset_t defaults;
   sigemptyset(&defaults);
@@ -128,7 +152,7 @@ int run_command(const char* command) {
   if (commands.quit.sa_handler != SIG_IGN) sigaddset(&defaults, SIGQUIT);
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
-  posix_spawnattr_setsigmask(&attributes, &c.mask);
+  posix_spawnattr_setsigmask(&attributes, &blocked.mask);
   posix_spawnattr_setsigdefault(&attributes, &defaults);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
   int error = spawn_shell(&c.pid, command, nullptr, &attributes);
@@ -138,10 +162,13 @@ int run_command(const char* command) {
   int status = cannot_execute_shell;
   if (error == 0) {
     pthread_cleanup_push(abandon, &c);
-    if (reap(c.pid, &status) != 0) status = -1;
+    if (reap(c.pid, &status) != 0) {
+      status = -1;
+      if (errno == ECANCELED) end_command(c.pid);
+    }
     pthread_cleanup_pop(0);
   }
-  settle(c);
+  settle();
   if (error != 0) errno = error;
   return status;
 }
@@ -153,6 +180,9 @@ namespace vervet::interpose {
 void spawn_forked_child() {
   commands.mutex.reset();
   commands.running = 0;
+  // Another light fiber of this thread was in the middle of a command.
+  if (blocked.commands != 0) sigprocmask(SIG_SETMASK, &blocked.mask, nullptr);
+  blocked.commands = 0;
 }
 
 }  // namespace vervet::interpose

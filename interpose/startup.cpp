@@ -1,4 +1,4 @@
-// Start and end of a preloaded process: our constructor, the way main is called, the wake-up at the first
+// Start and end of a patched process: our constructor, the way main is called, the wake-up at the first
 // thread, the statistics at exit.
 #include "interpose/startup.h"
 
@@ -7,6 +7,7 @@
 
 #include "interpose/cancel.h"
 #include "interpose/dormant.h"
+#include "interpose/mode.h"
 #include "interpose/process.h"
 #include "interpose/real.h"
 #include "interpose/settings.h"
@@ -26,9 +27,11 @@ main_function program_main;
 // Before the program's own constructors, as far as the loader's order allows.
 __attribute__((constructor(101))) void constructor() {
   bind_real();
-  if (get_settings().native_threads) return;
+  announce_patches();
   fork_handlers_install();
-  wake_process = wake_runtime;
+  if (!get_settings().native_threads) wake_process = wake_runtime;
+  // Light fibers of the program's threads: what their calls learn of descriptors needs its table.
+  else if (!descriptors_start()) say("no memory for the table of descriptors: I/O will block");
 }
 
 __attribute__((destructor)) void destructor() {

@@ -34,7 +34,7 @@ EXPORT
 int mtx_lock(mtx_t* m) { return c11_result(sync::lock_mutex(mutex_in(m))); }
 
 EXPORT
-int mtx_trylock(mtx_t* m) { return real().mtx_trylock(m); }
+int mtx_trylock(mtx_t* m) { return c11_result(sync::try_lock_mutex(mutex_in(m))); }
 
 EXPORT
 int mtx_timedlock(mtx_t* m, const timespec* until) {

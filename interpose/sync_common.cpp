@@ -19,7 +19,7 @@ int sleep_while(const wait_request& r, lot::call_ref busy) {
       .address = r.address,
       .what = r.what,
       .bits = r.bits,
-      .interruptible = r.cancellable ? wait_class::cancellable : wait_class::signals,
+      .interruptible = r.cancellable ? wait_class::fallible : wait_class::signals,
       .validate = busy,
   };
   for (;;) {
@@ -32,9 +32,11 @@ int sleep_while(const wait_request& r, lot::call_ref busy) {
       case lot::outcome::interrupted:
         if (interrupted_for_good(r)) return EINTR;
         break;
-      case lot::outcome::unparked:
       case lot::outcome::cut:
-      case lot::outcome::deadlock: break;  // the latter two do not end it
+        if (scope::due()) return ECANCELED;
+        break;
+      case lot::outcome::unparked:
+      case lot::outcome::deadlock: break;  // which does not end it
     }
     if (r.bits == ordinary_waiter && now() >= starved_at) {
       sleep.bits = starved_waiter;
@@ -46,6 +48,12 @@ int sleep_while(const wait_request& r, lot::call_ref busy) {
 void wake_one_slow(const void* address) {
   // Starved waiters stand ahead of the others, so the first is one of them if there is any.
   if (lot::unpark_first(address) == starved_waiter) yield_fiber();
+}
+
+uint32_t owner_id() {
+  if (uint32_t id = thread::light_id(); id != 0) return id;
+  fiber* self = thread::self();
+  return self != nullptr ? thread::self_id(*self) : static_cast<uint32_t>(sys::gettid());
 }
 
 void yield_fiber() {

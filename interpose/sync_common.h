@@ -36,7 +36,7 @@ struct wait_request {
   deadline until = never;
   uint32_t bits = ordinary_waiter;
   after_handler handlers = after_handler::go_on;
-  bool cancellable = false;
+  bool cancellable = false;  // a cancellation point, and can be cut
   bool shared = false;  // another process may give it back: look again every now and then
 };
 
@@ -73,7 +73,7 @@ class slices {
 inline bool may_park() { return !dormant() && self_state.in_runtime == 0; }
 
 // Sleeps while busy() says true, which it decides under the lot's lock. Returns 0 once it said no,
-// else ETIMEDOUT or EINTR. REQUIRES: may_park() held, and exactly one runtime_scope was opened
+// else ETIMEDOUT, EINTR, or, if it is cancellable, ECANCELED. REQUIRES: may_park() held, and exactly one runtime_scope was opened
 // since.
 int sleep_while(const wait_request& r, lot::call_ref busy);
 
@@ -96,6 +96,9 @@ inline void wake_one(const void* address) {
     wake_one_slow(address);
 }
 
+// What the caller is noted as where a lock has an owner: a light fiber's own id, or its thread's.
+uint32_t owner_id();
+
 // The caller's fiber goes to the end of the queue; no effect on threads that are not ours.
 void yield_fiber();
 
@@ -112,6 +115,7 @@ inline deadline deadline_of(clockid_t clock, const timespec& t) {
 // Wrappers of one family call each other by these, not by the exported names, which another library
 // may have replaced once more.
 int lock_mutex(pthread_mutex_t* mutex);
+int try_lock_mutex(pthread_mutex_t* mutex);
 int unlock_mutex(pthread_mutex_t* mutex);
 // `until` is not looked at if there is nothing to wait for.
 int lock_mutex_until(pthread_mutex_t* mutex, clockid_t clock, const timespec* until);

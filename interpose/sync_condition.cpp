@@ -21,8 +21,16 @@ bool libc_may_have_waiters(unsigned flags) {
   return (flags & process_shared) != 0 || flags >= one_waiter;
 }
 
+// The caller is a thread that libc cancels, if anybody does.
+bool cancelled_by_libc() { return !on_fiber() && !threads_are_fibers(); }
+
+// How long such a thread sleeps at most: a cancellation that comes just before it falls asleep does not
+// wake it.
+constexpr int64_t native_slice = 1'000'000'000;
+
 // Acts on a cancellation that is due. The caller holds the mutex, as cleanup handlers expect.
 void cancellation_point_with_mutex() {
+  if (cancelled_by_libc()) return real().pthread_testcancel();
   runtime_scope scope;
   cancellation_point();
 }
@@ -56,7 +64,10 @@ sleep_result sleep_without_mutex(pthread_cond_t* c, pthread_mutex_t* m, deadline
 int park_on(pthread_cond_t* c, pthread_mutex_t* m, deadline until) {
   cancellation_point_with_mutex();
   deadline slice_end = never;
-  if ((flags_of(*c) & process_shared) != 0) slice_end = after(sync::shared_slice);
+  if ((flags_of(*c) & process_shared) != 0)
+    slice_end = after(sync::shared_slice);
+  else if (cancelled_by_libc())
+    slice_end = after(native_slice);
 
   sleep_result slept = sleep_without_mutex(c, m, slice_end < until ? slice_end : until);
   if (slept.unlocked != 0) {
@@ -65,7 +76,8 @@ int park_on(pthread_cond_t* c, pthread_mutex_t* m, deadline until) {
     return slept.unlocked;
   }
   int locked = sync::lock_mutex(m);
-  if (slept.ended == lot::outcome::interrupted) cancellation_point_with_mutex();
+  if (slept.ended == lot::outcome::interrupted || cancelled_by_libc())
+    cancellation_point_with_mutex();
   if (locked != 0) return locked;
   bool in_time = slept.ended != lot::outcome::timed_out || slice_end < until;
   return in_time ? 0 : ETIMEDOUT;

@@ -26,10 +26,32 @@ int try_read(rwlock* l) {
   return real().pthread_rwlock_tryrdlock(l);
 }
 
-bool written_by_caller(const rwlock& l) {
-  fiber* self = thread::self();
-  uint32_t id = self != nullptr ? thread::self_id(*self) : static_cast<uint32_t>(sys::gettid());
-  return static_cast<uint32_t>(__atomic_load_n(&l.__data.__cur_writer, __ATOMIC_RELAXED)) == id;
+uint32_t writer_of(const rwlock& l) {
+  return static_cast<uint32_t>(__atomic_load_n(&l.__data.__cur_writer, __ATOMIC_RELAXED));
+}
+void note_writer(rwlock* l, uint32_t id) {
+  __atomic_store_n(&l->__data.__cur_writer, static_cast<int>(id), __ATOMIC_RELAXED);
+}
+
+bool written_by_caller(const rwlock& l) { return writer_of(l) == sync::owner_id(); }
+
+// libc notes the thread as the writer, and tells by it what is unlocked; light fibers put their own
+// id there meanwhile.
+int try_write(rwlock* l) {
+  int result = real().pthread_rwlock_trywrlock(l);
+  if (result != 0) return result;
+  if (uint32_t id = thread::light_id(); id != 0) [[unlikely]]
+    note_writer(l, id);
+  return 0;
+}
+
+int unlock_in_libc(rwlock* l) {
+  uint32_t id = thread::light_id();
+  if (id != 0 && writer_of(*l) == id) [[unlikely]] {
+    fiber* host = thread::self();
+    note_writer(l, host != nullptr ? thread::self_id(*host) : static_cast<uint32_t>(sys::gettid()));
+  }
+  return real().pthread_rwlock_unlock(l);
 }
 
 sync::wait_request waiting(rwlock* l, uint32_t bits, deadline until) {
@@ -57,8 +79,7 @@ void stop_waiting_to_write(rwlock* l, bool taken) {
   runtime_scope scope;
   bool announced = readers_give_way(*l);
   if (announced) __atomic_add_fetch(waiting_writers(l), 1, __ATOMIC_SEQ_CST);
-  int result =
-      sync::take(waiting(l, writer, until), [l] { return real().pthread_rwlock_trywrlock(l); });
+  int result = sync::take(waiting(l, writer, until), [l] { return try_write(l); });
   if (announced) stop_waiting_to_write(l, result == 0);
   return result;
 }
@@ -69,7 +90,7 @@ int lock_to_read(rwlock* l, deadline until) {
 }
 
 int lock_to_write(rwlock* l, deadline until) {
-  int result = real().pthread_rwlock_trywrlock(l);
+  int result = try_write(l);
   return result != EBUSY ? result : wait_to_write(l, until);
 }
 
@@ -84,7 +105,7 @@ int lock_to_write(rwlock* l, deadline until) {
 
 int unlock(rwlock* l) {
   bool writers_first = l->__data.__flags != PTHREAD_RWLOCK_PREFER_READER_NP;
-  int result = real().pthread_rwlock_unlock(l);
+  int result = unlock_in_libc(l);
   if (lot::maybe_waited_on(l)) [[unlikely]]
     wake_waiters(l, writers_first);
   return result;
@@ -132,7 +153,10 @@ int pthread_rwlock_wrlock(pthread_rwlock_t* l) {
 }
 
 EXPORT
-int pthread_rwlock_trywrlock(pthread_rwlock_t* l) { return real().pthread_rwlock_trywrlock(l); }
+int pthread_rwlock_trywrlock(pthread_rwlock_t* l) {
+  if (dormant()) return real().pthread_rwlock_trywrlock(l);
+  return try_write(l);
+}
 
 EXPORT
 int pthread_rwlock_timedwrlock(pthread_rwlock_t* l, const timespec* until) {

@@ -234,7 +234,7 @@ bool concerns_thread(long number, const arguments& x, long& result) {
       return true;
     case SYS_exit:
       // Ends a thread, never its carrier.
-      if (!on_fiber()) return false;
+      if (!on_thread_fiber()) return false;
       pthread_exit(nullptr);
     default: return false;
   }
@@ -266,8 +266,8 @@ bool wire_for(long number, const arguments& x) {
 long dispatch(long number, const arguments& x) {
   if (number == SYS_futex) return futex_of(x);
   long result = 0;
-  if (!dormant() && (concerns_thread(number, x, result) || changes_descriptors(number, x, result) ||
-                     waits(number, x, result)))
+  if (threads_are_fibers() && concerns_thread(number, x, result)) return result;
+  if (!dormant() && (changes_descriptors(number, x, result) || waits(number, x, result)))
     return result;
   if (!wire_for(number, x)) return -1;
   return posix_result(sys::call(number, x.a, x.b, x.c, x.d, x.e, x.f));

@@ -68,6 +68,7 @@ int join(pthread_t handle, void** result, deadline until) {
 // A kernel thread that is not ours, joined by a fiber: libc would block the carrier.
 int join_stranger(pthread_t handle, void** result, deadline until) {
   constexpr int64_t slice = 5'000'000;
+  if (pthread_equal(handle, pthread_self()) != 0) return EDEADLK;
   for (;;) {
     int error = real().pthread_tryjoin_np(handle, result);
     if (error != EBUSY) return error;
@@ -143,7 +144,7 @@ EXPORT int pthread_detach(pthread_t handle) noexcept {
 }
 
 EXPORT void pthread_exit(void* result) {
-  if (on_fiber()) thread::exit(result);
+  if (on_full_fiber()) thread::exit(result);
   real().pthread_exit(result);
   __builtin_unreachable();
 }

@@ -62,6 +62,7 @@ void uring_will_be_made(const io_uring_params* params) {
 }
 
 void uring_made(int fd) {
+  if (!scheduler::running()) return;
   // The kernel cancels what is under way for a kernel thread that ends.
   carriers::keep_all();
   unsigned most_workers[2] = {1, 0};  // for regular files; for all else, as it is

@@ -25,7 +25,7 @@ class child_watch {
   void listen() {
     seen_ = signals::child_events.load(std::memory_order_seq_cst);
     if (single_ == 0) {
-      announced_ = signals::announce_children(stops_too_);
+      announced_ = threads_are_fibers() && signals::announce_children(stops_too_);
       return;
     }
     if (fd_ >= 0) return;
@@ -37,12 +37,17 @@ class child_watch {
     fd_ = sys::move_high(static_cast<int>(fd));
   }
 
-  // False if it was interrupted.
-  bool sleep(bool cancellable) {
-    wait_class interruptible = cancellable ? wait_class::cancellable : wait_class::signals;
-    if (single_ != 0)
-      return wait_ready(fd_, EPOLLIN, wait_for::process, never, interruptible) !=
-             readiness::interrupted;
+  enum class ended : uint8_t { perhaps_changed, interrupted, cut };
+
+  ended sleep(bool cancellable) {
+    wait_class interruptible = cancellable ? wait_class::fallible : wait_class::signals;
+    if (single_ != 0) {
+      switch (wait_ready(fd_, EPOLLIN, wait_for::process, never, interruptible)) {
+        case readiness::interrupted: return ended::interrupted;
+        case readiness::cut: return ended::cut;
+        default: return ended::perhaps_changed;
+      }
+    }
     auto unchanged = [this] {
       return signals::child_events.load(std::memory_order_seq_cst) == seen_;
     };
@@ -53,7 +58,11 @@ class child_watch {
                    .validate = unchanged};
     constexpr int64_t longest_pause = 50'000'000;
     if (!announced_ && pause_ < longest_pause) pause_ *= 2;
-    return lot::park(r) != lot::outcome::interrupted;
+    switch (lot::park(r)) {
+      case lot::outcome::interrupted: return ended::interrupted;
+      case lot::outcome::cut: return scope::due() ? ended::cut : ended::perhaps_changed;
+      default: return ended::perhaps_changed;
+    }
   }
 
   void close() { close_waited(fd_); }
@@ -76,14 +85,17 @@ long look_until(child_watch& watch, bool cancellable, Look look, Answered answer
     watch.listen();
     result = look();
     if (answered(result)) break;
-    if (watch.sleep(cancellable)) continue;
+    child_watch::ended slept = watch.sleep(cancellable);
+    if (slept == child_watch::ended::perhaps_changed) continue;
+    if (slept == child_watch::ended::cut) return -ECANCELED;
     watch.close();  // program code runs, and may not come back
     bool fails = handle_interruption(cancellable) == interruption::fail;
     result = look();
     if (fails && !answered(result)) return -EINTR;
   }
   // The handler for SIGCHLD has run by the time that the program hears of the child.
-  if (!sys::failed(result)) signals::catch_up(*thread::self());
+  if (!sys::failed(result) && threads_are_fibers() && thread::self() != nullptr)
+    signals::catch_up(*thread::self());
   return result;
 }
 

@@ -12,7 +12,7 @@
 namespace vervet::interpose {
 
 bool wire_caller() {
-  if (!on_fiber()) return true;
+  if (!on_full_fiber()) return true;
   runtime_scope scope;
   if (scheduler::wire(*thread::self())) return true;
   errno = EAGAIN;
@@ -64,7 +64,7 @@ namespace {
 
 // The kernel knows the calling fiber, whose id is its own invention, as "the caller".
 pid_t caller_as_zero(pid_t id) {
-  bool self = vervet::on_fiber() && static_cast<uint32_t>(id) == vervet::thread::self()->thread.id;
+  bool self = on_thread_fiber() && static_cast<uint32_t>(id) == vervet::thread::self()->thread.id;
   return self ? 0 : id;
 }
 

@@ -118,7 +118,7 @@ enum class readiness : uint8_t {
 // woken; if it leaves readiness behind it must call pass_on(). `renew`: the number may have got another
 // meaning unseen, so nothing that is known of it counts.
 VERVET_DOOR readiness wait_ready(int fd, uint32_t events, wait_for what, deadline until,
-                                 wait_class interruptible = wait_class::cancellable,
+                                 wait_class interruptible = wait_class::fallible,
                                  bool renew = false);
 
 // For waits on several descriptors (poll, select). The caller arms its parker, watches each descriptor,
@@ -144,7 +144,7 @@ VERVET_DOOR bool runtime_owns_descriptor(int fd);
 VERVET_DOOR int runtime_descriptor_from(int first);
 
 // Maps the table; at wake-up. Returns false if memory is short.
-bool descriptors_start();
+VERVET_DOOR bool descriptors_start();
 
 // An event of the poller.
 void descriptor_event(uint64_t cookie, uint32_t events);

@@ -25,4 +25,8 @@ VERVET_DOOR void fork_parent();
 // its own identity and stack; the runtime sleeps until the child makes its first thread.
 VERVET_DOOR void fork_child();
 
+// In the child of a process whose threads are libc's own, with light fibers on them: they are forgotten.
+// Its atfork handler does it; may be repeated.
+VERVET_DOOR void light_fork_child();
+
 }  // namespace vervet

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include "runtime/descriptor.h"
+#include "runtime/fork.h"
 #include "runtime/hub_handle.h"
 #include "runtime/light_hub.h"
 #include "runtime/parking_lot.h"
@@ -46,7 +47,9 @@ void after_fork_in_parent() {
   if (plain_library()) lot::release_all();
 }
 
-void after_fork_in_child() {
+}  // namespace
+
+void light_fork_child() {
   light_hub::forget_here();
   watchdog::forget();
   handle::forget_all();
@@ -55,11 +58,14 @@ void after_fork_in_child() {
   stack_forget_all();
   lot::forget_all();
   descriptors_forget();
+  fibers_exist.store(false, std::memory_order_release);
 }
+
+namespace {
 
 void watch_fork() {
   if (fork_watched.exchange(true, std::memory_order_relaxed)) return;
-  pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+  pthread_atfork(before_fork, after_fork_in_parent, light_fork_child);
 }
 
 constexpr size_t alternate_stack_size = 32 * 1024;
@@ -102,6 +108,7 @@ light_hub* light_hub::here() {
   hub->number_ = hubs_made.fetch_add(1, std::memory_order_relaxed) + 1;
   if (hub->host_ == nullptr) hub->watch_overflows();
   self_state.hub = hub;
+  fibers_exist.store(true, std::memory_order_release);
   watchdog::hub_starts(*hub);
   return hub;
 }

@@ -1,6 +1,7 @@
 #include "runtime/offload.h"
 
 #include <atomic>
+#include <errno.h>
 
 #include "runtime/carrier.h"
 #include "runtime/list.h"
@@ -10,6 +11,7 @@
 #include "runtime/sys.h"
 #include "runtime/thread.h"
 #include "runtime/thread_state.h"
+#include "vervet/vervet.h"
 
 namespace vervet {
 
@@ -98,10 +100,27 @@ bool must_call_itself() {
   return self != nullptr && self->wired_to != nullptr;
 }
 
+// On an OS thread: there may be no carriers at all.
+long call_in_pool(offload_job& j) {
+  auto call = [](void* argument) -> void* {
+    auto& job = *static_cast<offload_job*>(argument);
+    const long* a = job.arguments;
+    job.result = sys::call(job.number, a[0], a[1], a[2], a[3], a[4], a[5]);
+    return nullptr;
+  };
+  program_scope outside;
+  int error = vervet_offload(call, &j, nullptr);
+  if (error == 0) return j.result;
+  if (error == ECANCELED) return -ECANCELED;
+  call(&j);
+  return j.result;
+}
+
 }  // namespace
 
 long offload(long number, long a, long b, long c, long d, long e, long f) {
   offload_job j{number, {a, b, c, d, e, f}};
+  if (self_state.host == nullptr) return call_in_pool(j);
   if (!must_call_itself() && submit(j, most_at_once, true)) return result_of(j);
   // Short of threads, blocking this carrier is the lesser evil.
   program_scope outside;
@@ -109,6 +128,7 @@ long offload(long number, long a, long b, long c, long d, long e, long f) {
 }
 
 long offload_brief(long number, long a, long b, long c) {
+  if (self_state.host == nullptr) return offload(number, a, b, c);
   offload_job j{number, {a, b, c}};
   // Where nobody waits for the carrier, or another kernel thread would be one too many, it waits itself.
   if (!must_call_itself() && scheduler::work_waits() &&

@@ -10,8 +10,8 @@ struct carrier;
 
 // Runs the raw system call `number` elsewhere and returns its raw result (negated error number).
 // The call runs with no identity of the program: nothing that depends on the calling kernel thread
-// may be offloaded. Not interruptible: what it points to must outlive it. REQUIRES: on a fiber,
-// inside a runtime_scope.
+// may be offloaded. Not interruptible: what it points to must outlive it. A light fiber of an OS thread may be
+// cut before the call is made: -ECANCELED. REQUIRES: on a fiber, inside a runtime_scope.
 VERVET_DOOR long offload(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0,
                          long f = 0);
 

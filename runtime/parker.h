@@ -48,6 +48,7 @@ enum class wait_class : uint8_t {
   cancellable = 3,   // and so does a cancellation: a cancellation point
   scopes = 16,       // a bit: a scope that is due ends it
   api = 17,          // signals and scopes
+  fallible = 19,     // all of them: a libc call that can fail
 };
 inline constexpr uint32_t interrupt_signal = 1;
 inline constexpr uint32_t interrupt_cancel = 2;

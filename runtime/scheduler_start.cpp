@@ -86,7 +86,10 @@ int start(const options& o) {
   if (error == 0) error = -hub::open();
   if (error == 0) error = start_workers(o);
   if (error == 0) error = monitor::start(o.tick);
-  if (error == 0) awake.store(true, std::memory_order_release);
+  if (error == 0) {
+    awake.store(true, std::memory_order_release);
+    fibers_exist.store(true, std::memory_order_release);
+  }
   return error;
 }
 
@@ -178,6 +181,7 @@ void forget_all() {
   carriers::forget_all();
   live_kernel_threads = 0;
   awake.store(false, std::memory_order_release);
+  fibers_exist.store(false, std::memory_order_release);
 }
 
 }  // namespace vervet::scheduler

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "runtime/deadline.h"
+#include "runtime/door_export.h"
 #include "runtime/parker.h"
 #include "vervet/abi.h"
 
@@ -19,7 +20,7 @@ bool begin_wait(parker& self, deadline& until);
 void end_wait();
 
 // Whether one is due for the calling flow.
-bool due();
+VERVET_DOOR bool due();
 // Whether one with a deadline, or one that another flow may cancel, holds for the calling flow beside its own root.
 bool bounded();
 

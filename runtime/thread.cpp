@@ -32,6 +32,7 @@ namespace vervet {
 libc_functions libc = {&::pthread_create, &::pthread_join, &::pthread_exit, &::pthread_setspecific,
                        &::pthread_getspecific};
 thread_local thread_state self_state __attribute__((tls_model("initial-exec")));
+std::atomic<bool> fibers_exist{false};
 
 namespace thread {
 namespace {
@@ -169,6 +170,14 @@ void prepare_thread(fiber& f, const options& o, void* (*start)(void*), void* arg
 }  // namespace
 
 fiber* self() { return self_state.host; }
+
+uint32_t light_id() {
+  fiber* f = self_state.current;
+  // The host's own flow has the identity's id.
+  if (f == nullptr || f->kind != fiber_kind::light || f->handle == nullptr) return 0;
+  if (f->thread.id == 0) f->thread.id = identity::fresh_id();
+  return f->thread.id;
+}
 
 fiber* of(pthread_t handle) {
   // The state lies at the same place in every identity.

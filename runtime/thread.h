@@ -78,5 +78,9 @@ VERVET_DOOR void for_each_alive(void (*visit)(fiber& f, void* argument), void* a
 // Where the id lies in libc's descriptor of a thread: for lock owners.
 inline uint32_t self_id(const fiber& f) { return f.thread.id; }
 
+// What tells the calling light fiber from the others on its identity, as the owner of a lock: from
+// the same numbers as full fibers' ids. 0: the caller is none, and its identity's id is its own.
+VERVET_DOOR uint32_t light_id();
+
 }  // namespace thread
 }  // namespace vervet

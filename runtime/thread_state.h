@@ -36,6 +36,14 @@ VERVET_DOOR extern thread_local thread_state self_state
 // True while the caller is a fiber running the program's code: the wrappers' passthrough test.
 inline bool on_fiber() { return self_state.current != nullptr && self_state.in_runtime == 0; }
 
+// The same, and the identity is a full fiber's, so the runtime has what goes with one: a carrier, a
+// place for signals. The light fibers of an OS thread have an identity that libc and the kernel know.
+inline bool on_full_fiber() { return on_fiber() && self_state.host != nullptr; }
+
+// False as long as the process has no fiber, and again in a forked child: where it is false,
+// wrappers pass through.
+VERVET_DOOR extern std::atomic<bool> fibers_exist;
+
 // Signals and cancellations that are due on this fiber. Called when in_runtime returns to zero.
 VERVET_DOOR void run_deferred();
 VERVET_DOOR extern std::atomic<uint32_t> deferred_work;  // how many signals wait for a fiber

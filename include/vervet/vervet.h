@@ -217,6 +217,20 @@ typedef struct vervet_stats {
 
 /* 0; EINVAL if stats->size is unknown. Never blocks. The figures may be of slightly different moments. */
 VERVET_API int vervet_get_stats(vervet_stats* stats);
+/* ---- Patched libc ---------------------------------------------------------------------------- */
+
+/* Whether blocking libc calls park the calling fiber instead of blocking its kernel thread:
+ * NOT: they block. LINKED: in light fibers of ordinary threads, and inside vervet_run(); the program was
+ * linked with vervet::patched. PRELOADED: in every thread; it was started by the launcher `vervet`. */
+typedef enum vervet_patch_mode {
+  VERVET_PATCHED_NOT = 0,
+  VERVET_PATCHED_LINKED = 1,
+  VERVET_PATCHED_PRELOADED = 2
+} vervet_patch_mode;
+
+/* The mode of this process. `names` receives the replaced functions' names, for the life of the
+ * process, and `count` how many; null and 0 if nothing is patched. Either may be null. Never blocks. */
+VERVET_API vervet_patch_mode vervet_patched(const char* const** names, size_t* count);
 
 #ifdef __cplusplus
 }
