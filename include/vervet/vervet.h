@@ -217,6 +217,7 @@ typedef struct vervet_stats {
 
 /* 0; EINVAL if stats->size is unknown. Never blocks. The figures may be of slightly different moments. */
 VERVET_API int vervet_get_stats(vervet_stats* stats);
+
 /* ---- Patched libc ---------------------------------------------------------------------------- */
 
 /* Whether blocking libc calls park the calling fiber instead of blocking its kernel thread:
