@@ -150,7 +150,9 @@ void light_hub::host_ends(void* argument) {
   hub->handle_ = nullptr;
   hub->close_poller();
   watchdog::hub_ends(*hub);
-  if (hub->alive_ == 0 && hub->inbox_filled_.load(std::memory_order_relaxed) == 0)
+  // A watcher that is on is linked in the hub as well.
+  bool watched = !hub->timers_.empty() || hub->watching_ != 0;
+  if (hub->alive_ == 0 && !watched && hub->inbox_filled_.load(std::memory_order_relaxed) == 0)
     hub->retire();
   else
     hub->abandon();

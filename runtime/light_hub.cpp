@@ -301,7 +301,8 @@ void light_hub::take_inbox() {
     if (f->life.load(std::memory_order_relaxed) == fiber_life::fresh) adopt(light(*f));
     push(*f);
   }
-  if (!fired_.empty()) call_back_soon();
+  while (watcher* w = fired_.pop_front()) due_.push_back(w);
+  if (!due_.empty()) call_back_soon();
 }
 
 void light_hub::fire_timers() {
@@ -333,7 +334,7 @@ void light_hub::add_timer(timer_node& node, deadline until) {
 void light_hub::sleep_os_thread(deadline until) {
   {
     lock_guard guard(inbox_lock_);
-    if (!inbox_.empty() || !fired_.empty()) return;
+    if (!inbox_.empty() || !fired_.empty() || !due_.empty()) return;
     asleep_.store(poller_.is_open() ? in_poller : on_futex, std::memory_order_relaxed);
   }
   if (poller_.is_open()) return look(until);
@@ -347,7 +348,7 @@ void light_hub::park_host(deadline until) {
   uint64_t seen = main_flow_.word.load(std::memory_order_acquire);
   bool own_flow_waits = parker::state_of(seen) == park_state::asleep;
   inbox_lock_.acquire();
-  if (!inbox_.empty() || !fired_.empty()) return inbox_lock_.release();
+  if (!inbox_.empty() || !fired_.empty() || !due_.empty()) return inbox_lock_.release();
   host_epoch_ = host_->arm(own_flow_waits ? main_flow_.present.load(std::memory_order_relaxed)
                                           : wait_class::uninterruptible);
   asleep_.store(on_futex, std::memory_order_relaxed);

@@ -171,6 +171,7 @@ class light_hub {
   uint32_t watching_ = 0;
   uint32_t turns_unwatched_ = 0;  // since the poller was looked into
   bool callback_queued_ = false;  // a fiber that will call back is about to run
+  list<watcher> due_;  // fired before this round: those that fire later leave others a turn
   vervet_hub* handle_ = nullptr;
 
   lock inbox_lock_;                        // guards what follows

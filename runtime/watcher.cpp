@@ -70,11 +70,9 @@ void* light_hub::call_back(void* argument) {
   hub.callback_queued_ = false;
   for (;;) {
     runtime_scope::enter();
-    hub.inbox_lock_.acquire();
-    watcher* w = hub.fired_.pop_front();
+    watcher* w = hub.due_.pop_front();
     // Should this callback wait, another fiber sees to the rest.
-    if (!hub.fired_.empty()) hub.inbox_filled_.store(1, std::memory_order_relaxed);
-    hub.inbox_lock_.release();
+    if (!hub.due_.empty()) hub.inbox_filled_.store(1, std::memory_order_relaxed);
     unsigned events = 0;
     vervet_watcher* outer = nullptr;
     if (w != nullptr) {
