@@ -13,8 +13,8 @@
 namespace vervet {
 
 // Thrown by a wait that certainly never ends: a fiber that waits for itself; or, when all fibers of
-// the host wait without a timeout for each other, into the host's own flow. Inside run(): into run()'s function, or
-// any fiber once that has ended. The others stay as they are.
+// the host wait without a timeout for each other, into the host's own flow. Inside run(): into
+// run()'s function, or any fiber once that has ended. The others stay as they are.
 class would_block_forever : public std::system_error {
  public:
   would_block_forever()
@@ -29,8 +29,8 @@ class timed_out : public std::system_error {
 };
 
 // The base of what is thrown into a fiber from outside of the call that it waits in: a kill, a
-// timeout around it, a stop. As in gevent and asyncio it is no std::exception, so that code which catches
-// those to log and go on does not swallow it.
+// timeout around it, a stop. As in gevent and asyncio it is no std::exception, so that code which
+// catches those to log and go on does not swallow it.
 class cut_short {
  public:
   virtual ~cut_short() = default;
@@ -42,8 +42,8 @@ class cut_short {
   cut_short& operator=(const cut_short&) = default;
 };
 
-// What kill() throws into a fiber, unless it is told otherwise (gevent's GreenletExit). A fiber that
-// ends with it was cancelled: that is not an error, and not reported.
+// What kill() throws into a fiber, unless it is told otherwise (gevent's GreenletExit). A fiber
+// that ends with it was cancelled: that is not an error, and not reported.
 class fiber_exit : public cut_short {
  public:
   const char* what() const noexcept override { return "vervet: the fiber was killed"; }

@@ -37,7 +37,7 @@ struct fiber_access {
 
 template <typename E>
 concept thrown = std::copy_constructible<std::decay_t<E>> && !std::integral<std::decay_t<E>> &&
-    !std::convertible_to<E, deadline> && !std::convertible_to<E, std::exception_ptr>;
+                 !std::convertible_to<E, deadline> && !std::convertible_to<E, std::exception_ptr>;
 
 }  // namespace detail
 
@@ -137,12 +137,12 @@ class fiber {
   // a std::stop_token, that is told, too.
   //
   // A request: a fiber that computes goes on until it waits; one may catch the exception and go on
-  // for good; a shield postpones it. Kills that the fiber has not noticed yet are one, the exception
-  // that of the last. A fiber that kills itself throws at once.
+  // for good; a shield postpones it. Kills that the fiber has not noticed yet are one, the
+  // exception that of the last. A fiber that kills itself throws at once.
   //
-  // Returns whether the fiber has ended: by `until`, for which it waits if `block`; never throws the
-  // fiber's exception (gevent's three verbs have three rules). Otherwise throws what join() throws.
-  // Any thread.
+  // Returns whether the fiber has ended: by `until`, for which it waits if `block`; never throws
+  // the fiber's exception (gevent's three verbs have three rules). Otherwise throws what join()
+  // throws. Any thread.
   bool kill(std::exception_ptr given, bool block = true, deadline until = {}) const {
     if (block && vervet_current() == state_->handle) state_->kill_itself(given);
     if (!state_->kill(std::move(given)) && ready()) return true;
@@ -218,9 +218,7 @@ class fiber {
   template <typename Callback>
   fiber_link add_link(detail::link_kind kind, Callback&& callback) const;  // spawn.hpp
 
-  auto& typed() const {
-    return static_cast<detail::outcome<T, detail::fiber_state>&>(*state_);
-  }
+  auto& typed() const { return static_cast<detail::outcome<T, detail::fiber_state>&>(*state_); }
 
   std::shared_ptr<detail::fiber_state> state_;  // an outcome<T>'s, or any type's if T is void
 };

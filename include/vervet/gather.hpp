@@ -195,8 +195,7 @@ struct take_settled {
 // Blocks the calling flow. Throws what they throw, cut_short, would_block_forever, and what spawn()
 // throws. Any thread.
 template <detail::gatherable... Xs>
-requires(sizeof...(Xs) > 0)
-auto gather(Xs&&... xs) {
+requires(sizeof...(Xs) > 0) auto gather(Xs&&... xs) {
   return detail::gather_each(true, detail::take_value(), std::forward<Xs>(xs)...);
 }
 
@@ -208,8 +207,7 @@ auto gather(Range&& range, deadline until = {}) {
 
 // With return_exceptions: waits for all of them, and gives a settled<T> for each.
 template <detail::gatherable... Xs>
-requires(sizeof...(Xs) > 0)
-auto gather(return_exceptions_t, Xs&&... xs) {
+requires(sizeof...(Xs) > 0) auto gather(return_exceptions_t, Xs&&... xs) {
   return detail::gather_each(false, detail::take_settled(), std::forward<Xs>(xs)...);
 }
 template <detail::gatherable_range Range>

@@ -70,8 +70,10 @@ bool kill_each(Range&& fibers, const std::exception_ptr& given, bool block, dead
   bool all_ended = true, self = false;
   for (auto&& f : fibers) {
     if (!f) continue;
-    if (f.native_handle() == vervet_current()) self = true;
-    else if (!f.kill(given, false)) all_ended = false;
+    if (f.native_handle() == vervet_current())
+      self = true;
+    else if (!f.kill(given, false))
+      all_ended = false;
   }
   if (!self) return block && !all_ended ? join_each(fibers, until) : all_ended;
   if (block)
@@ -113,8 +115,8 @@ inline bool joinall(std::initializer_list<fiber<>> fibers, const joinall_options
 
 // killall() kills each as fiber::kill() does, before it waits for any: those that have not begun
 // never run. The calling fiber, if it is among them, comes last. Returns whether all have ended, by
-// `until` if `block` (gevent's raises at its timeout); never throws their exceptions, otherwise what
-// join() throws.
+// `until` if `block` (gevent's raises at its timeout); never throws their exceptions, otherwise
+// what join() throws.
 template <detail::fiber_range Range>
 bool killall(Range&& fibers, std::exception_ptr given, bool block = true, deadline until = {}) {
   return detail::kill_each(fibers, given, block, until);

@@ -53,7 +53,8 @@ template <typename F, typename... Args>
 struct spawn_result : std::invoke_result<F, Args...> {};
 template <typename F, typename... Args>
 requires takes_token<F, Args...>
-struct spawn_result<F, Args...> : std::invoke_result<F, std::stop_token, Args...> {};
+struct spawn_result<F, Args...> : std::invoke_result<F, std::stop_token, Args...> {
+};
 template <typename F, typename... Args>
 using spawn_result_t = typename spawn_result<std::decay_t<F>, std::decay_t<Args>...>::type;
 
@@ -123,9 +124,10 @@ struct spawned : outcome<T, fiber_state> {
 // worker is free.
 //
 // An exception that leaves f ends the fiber alone: get() rethrows it. Unless somebody waits at that
-// moment to be told (get, gather, joinall with raise_error, link_exception), one line on stderr tells
-// of it: "vervet: fiber 3 (name) ended with an uncaught exception: …". fiber_exit is none. What libc
-// unwinds with (pthread_exit) is not an exception; a light fiber must not call pthread_exit.
+// moment to be told (get, gather, joinall with raise_error, link_exception), one line on stderr
+// tells of it: "vervet: fiber 3 (name) ended with an uncaught exception: …". fiber_exit is none.
+// What libc unwinds with (pthread_exit) is not an exception; a light fiber must not call
+// pthread_exit.
 //
 // Any thread. Never blocks. Throws std::system_error: resource_unavailable_try_again (no memory for
 // the stack), invalid_argument (stack_size below 16 KiB or beyond 1 GiB; a full one outside of
@@ -184,7 +186,8 @@ struct link_of final : link_node {
   template <typename From>
   explicit link_of(From&& from) : callback(std::forward<From>(from)) {}
 
-  void begin(std::unique_ptr<link_node> self, std::shared_ptr<fiber_state> ended) noexcept override {
+  void begin(std::unique_ptr<link_node> self,
+             std::shared_ptr<fiber_state> ended) noexcept override {
     try {
       spawn([link = std::move(self), ended = std::move(ended)] {
         std::invoke(static_cast<link_of&>(*link).callback, fiber_access::make<T>(ended));

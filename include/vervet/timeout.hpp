@@ -106,17 +106,17 @@ class stop_requested : public cut_short {
   std::uint64_t cut_;
 };
 
-// While a timeout lives, the flow's waits that last beyond its deadline throw timeout_expired; once:
-// afterwards it is spent, and cleaning up may wait.
+// While a timeout lives, the flow's waits that last beyond its deadline throw timeout_expired;
+// once: afterwards it is spent, and cleaning up may wait.
 //
 //     vervet::timeout limit(5s);
 //     auto line = reader.read_line();  // all of these together
 //     writer.write(answer(line));      // take five seconds at most
 //
 // They nest; of several that are due, the innermost throws first (gevent's: the first one to fire).
-// A deadline that has passed already cuts the next wait. A wait that has succeeded meanwhile returns.
-// Not copyable. For the flow that made it, which must destroy it: else the process is aborted, with
-// a message.
+// A deadline that has passed already cuts the next wait. A wait that has succeeded meanwhile
+// returns. Not copyable. For the flow that made it, which must destroy it: else the process is
+// aborted, with a message.
 class timeout : private detail::scope_guard {
  public:
   explicit timeout(deadline until) : scope_guard("timeout", until.monotonic(), 0, &raise) {}
@@ -144,10 +144,9 @@ class timeout : private detail::scope_guard {
 
 inline bool timeout_expired::is(const timeout& which) const noexcept { return cut_ == which.cut_; }
 
-// with_timeout() returns f(), or nothing if that has not returned by `until`: f's waits are cut by a
-// timeout of its own. The timeouts around it, and f's other exceptions, pass through. f() without a
-// result: returns whether it has returned in time.
-// Blocks as f does, in the calling flow.
+// with_timeout() returns f(), or nothing if that has not returned by `until`: f's waits are cut by
+// a timeout of its own. The timeouts around it, and f's other exceptions, pass through. f() without
+// a result: returns whether it has returned in time. Blocks as f does, in the calling flow.
 template <std::invocable F>
 auto with_timeout(deadline until, F&& f) {
   using T = std::invoke_result_t<F>;
@@ -181,10 +180,9 @@ auto with_timeout(deadline until, F&& f, Value&& otherwise)
 }
 
 // While a shield lives, nothing around it cuts the flow's waits: no kill, no timeout or stop_scope
-// that was there before it. What was due meanwhile comes at the first wait after it. For what must be
-// finished once it is begun, and for destructors that wait. Unlike asyncio's it takes no fiber: the
-// code stands inside.
-// Not copyable. As a timeout it belongs to the flow that made it.
+// that was there before it. What was due meanwhile comes at the first wait after it. For what must
+// be finished once it is begun, and for destructors that wait. Unlike asyncio's it takes no fiber:
+// the code stands inside. Not copyable. As a timeout it belongs to the flow that made it.
 class shield : private detail::scope_guard {
  public:
   shield() : scope_guard("shield", VERVET_NEVER, VERVET_SCOPE_SHIELD, nullptr) {}
@@ -192,7 +190,8 @@ class shield : private detail::scope_guard {
 
 // While a stop_scope lives, a request to stop cuts the flow's wait, or its next one: it throws
 // stop_requested; once.
-// The request may come from any thread. Not copyable. As a timeout it belongs to the flow that made it.
+// The request may come from any thread. Not copyable. As a timeout it belongs to the flow that made
+// it.
 class stop_scope : private detail::scope_guard {
  public:
   explicit stop_scope(std::stop_token token)

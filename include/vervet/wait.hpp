@@ -96,8 +96,8 @@ class ready_view {
   }
   ready_view(ready_view&&) = default;
 
-  // begin() and the iterator's ++ wait for the next one: the range ends when all have been ready, or
-  // at the deadline. They throw cut_short, would_block_forever.
+  // begin() and the iterator's ++ wait for the next one: the range ends when all have been ready,
+  // or at the deadline. They throw cut_short, would_block_forever.
   iterator begin() {
     advance();
     return iterator(this);
@@ -114,9 +114,7 @@ class ready_view {
     else
       return *objects_[i];
   }
-  void advance() {
-    ended_ = all_->left() == 0 || !detail::next_ready(*all_, which_, until_);
-  }
+  void advance() { ended_ = all_->left() == 0 || !detail::next_ready(*all_, which_, until_); }
 
   std::vector<std::conditional_t<copies, T, T*>> objects_;
   std::unique_ptr<detail::observation> all_;  // dies before the objects
@@ -125,8 +123,8 @@ class ready_view {
   bool ended_ = false;
 };
 
-// iwait() gives a range that yields the objects as they become ready, each once; the same object may
-// be among them several times. What is ready already comes first, in the order given.
+// iwait() gives a range that yields the objects as they become ready, each once; the same object
+// may be among them several times. What is ready already comes first, in the order given.
 //   for (auto& f : vervet::iwait(fibers, 1s)) use(f.get());
 // Going through the range blocks; see ready_view. Any thread.
 template <detail::waitable_range Range>
@@ -165,8 +163,8 @@ auto wait(Range&& objects, deadline until = {}) {
 }
 
 template <waitable... Objects>
-requires(sizeof...(Objects) > 0)
-std::vector<std::size_t> wait(const wait_options& options, Objects&... objects) {
+requires(sizeof...(Objects) > 0) std::vector<std::size_t> wait(const wait_options& options,
+                                                               Objects&... objects) {
   detail::observation all(sizeof...(Objects));
   (detail::add_to(all, objects), ...);
   std::vector<std::size_t> ready;
@@ -176,8 +174,7 @@ std::vector<std::size_t> wait(const wait_options& options, Objects&... objects) 
   return ready;
 }
 template <waitable... Objects>
-requires(sizeof...(Objects) > 0)
-std::vector<std::size_t> wait(Objects&... objects) {
+requires(sizeof...(Objects) > 0) std::vector<std::size_t> wait(Objects&... objects) {
   return wait(wait_options{}, objects...);
 }
 

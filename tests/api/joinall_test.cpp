@@ -25,7 +25,9 @@ TEST(Joinall, OfNothingReturnsAtOnce) {
 
 TEST(Joinall, ReturnsWhenAsManyHaveEnded) {
   gate never;
-  std::vector<vervet::fiber<>> all{vervet::spawn([&] { never.wait(); }), vervet::spawn([] {}), {},
+  std::vector<vervet::fiber<>> all{vervet::spawn([&] { never.wait(); }),
+                                   vervet::spawn([] {}),
+                                   {},
                                    vervet::spawn([] { vervet::yield(); })};
   EXPECT_TRUE(vervet::joinall(all, {.count = 2}));
   EXPECT_TRUE(all[1].has_ended() && all[3].has_ended());

@@ -46,9 +46,7 @@ const wait_kind wait_kinds[] = {
     {"QueueWithDeadline", [](gate& never, vervet::fiber<>&) { never.wait(1h); }},
     {"Sleep", [](gate&, vervet::fiber<>&) { vervet::sleep_for(1h); }},
     {"SleepUntil",
-     [](gate&, vervet::fiber<>&) {
-       vervet::sleep_until(std::chrono::steady_clock::now() + 1h);
-     }},
+     [](gate&, vervet::fiber<>&) { vervet::sleep_until(std::chrono::steady_clock::now() + 1h); }},
     {"Yield",
      [](gate&, vervet::fiber<>&) {
        for (;;) vervet::yield();

@@ -43,6 +43,24 @@ TEST(Spawn, MakesALightFiberInsideRunIfAsked) {
   });
 }
 
+TEST(Spawn, OnTheHubOfAnotherThreadRunsThere) {
+  vervet_hub* hub = nullptr;
+  gate ready, done;
+  std::thread other([&] {
+    hub = vervet_hub_here();
+    ready.open();
+    done.wait();
+  });
+  ready.wait();
+  auto f = vervet::spawn({.hub = hub}, [] { return std::this_thread::get_id(); });
+  EXPECT_TRUE(f.get() == other.get_id());
+  auto killed = vervet::spawn({.start = 1h, .hub = hub}, [] {});
+  EXPECT_TRUE(killed.kill());
+  done.open();
+  other.join();
+  vervet_hub_release(hub);
+}
+
 TEST(Spawn, NamesAndNumbersFibers) {
   auto f = vervet::spawn({.name = "resolver"}, [] { return vervet::this_fiber::number(); });
   auto g = vervet::spawn([] {});
@@ -56,7 +74,8 @@ TEST(Spawn, NamesAndNumbersFibers) {
 TEST(Spawn, LaterBeginsWhenItsTimeHasCome) {
   std::string order;
   auto start = std::chrono::steady_clock::now();
-  auto late = vervet::spawn_later(20ms, [&](char c) { order += c; }, 'c');
+  auto late = vervet::spawn_later(
+      20ms, [&](char c) { order += c; }, 'c');
   auto early = vervet::spawn_later(start + 5ms, [&] { order += 'b'; });
   auto now = vervet::spawn([&] { order += 'a'; });
   EXPECT_TRUE(vervet::joinall({late, early, now}, 10s));
@@ -65,7 +84,8 @@ TEST(Spawn, LaterBeginsWhenItsTimeHasCome) {
 }
 
 TEST(Spawn, GivesAStopTokenToWhoTakesOneFirst) {
-  auto f = vervet::spawn([](std::stop_token token, int a) { return token.stop_possible() ? a : 0; }, 4);
+  auto f =
+      vervet::spawn([](std::stop_token token, int a) { return token.stop_possible() ? a : 0; }, 4);
   EXPECT_EQ(f.get(), 4);
   auto g = vervet::spawn([](int a) { return a; }, 5);
   EXPECT_EQ(g.get(), 5);
@@ -118,7 +138,8 @@ TEST(Fiber, ACutThatNobodyCollectsIsReportedByItsName) {
   });
   testing::internal::CaptureStderr();
   f.join();
-  EXPECT_NE(testing::internal::GetCapturedStderr().find("a timeout has expired"), std::string::npos);
+  EXPECT_NE(testing::internal::GetCapturedStderr().find("a timeout has expired"),
+            std::string::npos);
 }
 
 TEST(Fiber, LinksAreCalledInTheirOrderAndMayWait) {

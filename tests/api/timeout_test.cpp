@@ -167,7 +167,9 @@ TEST(WithTimeout, ReturnsTheResultOrNothing) {
   EXPECT_EQ(**vervet::with_timeout(1h, quick), 4);
   EXPECT_EQ(vervet::with_timeout(1ms, slow), std::nullopt);
   EXPECT_EQ(vervet::with_timeout(1ms, slow, -1), -1);
-  EXPECT_EQ(vervet::with_timeout(1h, [] { return std::string("in time"); }, "late"), "in time");
+  EXPECT_EQ(vervet::with_timeout(
+                1h, [] { return std::string("in time"); }, "late"),
+            "in time");
   EXPECT_TRUE(vervet::with_timeout(1h, [] {}));
   EXPECT_THROW(vervet::with_timeout(1h, [] { throw 1; }), int);
 }

@@ -121,7 +121,8 @@ TEST(Iwait, YieldsEachAsItBecomesReadyAndLetsGoOfTheRest) {
 }
 
 TEST(Iwait, EndsAtItsDeadline) {
-  std::vector<vervet::fiber<>> all{vervet::spawn([] {}), vervet::spawn([] { vervet::sleep_for(1h); })};
+  std::vector<vervet::fiber<>> all{vervet::spawn([] {}),
+                                   vervet::spawn([] { vervet::sleep_for(1h); })};
   int seen = 0;
   for (auto& f : vervet::iwait(all, 2ms)) {
     EXPECT_TRUE(f == all[0]);

@@ -53,9 +53,9 @@ using link_list = std::list<std::unique_ptr<link_node>>;
 
 struct fiber_state : outcome_base {
   vervet_fiber* handle = nullptr;
-  std::atomic<bool> done{false};          // the outcome is there; written under the lock
-  std::atomic<unsigned> collectors{0};    // who waits at the moment to be told of an exception
-  flow_locals locals;                     // of the fiber; nobody else looks at them
+  std::atomic<bool> done{false};            // the outcome is there; written under the lock
+  std::atomic<unsigned> collectors{0};      // who waits at the moment to be told of an exception
+  flow_locals locals;                       // of the fiber; nobody else looks at them
   std::stop_source stop{std::nostopstate};  // if the callable asked for a token
 
   guard_lock lock;            // guards what follows
@@ -89,8 +89,8 @@ struct fiber_state : outcome_base {
     throw fiber_exit();
   }
 
-  // In the fiber, after it has noticed a kill. The mark goes with the exception: a kill that came in
-  // between is this one.
+  // In the fiber, after it has noticed a kill. The mark goes with the exception: a kill that came
+  // in between is this one.
   static std::exception_ptr take_kill(void* owner) {
     auto& self = *static_cast<fiber_state*>(owner);
     std::lock_guard guard(self.lock);

@@ -1,9 +1,9 @@
 // What each flow carries with it: its locals, and how to find what it was killed with. Not for
 // direct use.
 //
-// The runtime has one pointer for it a flow (vervet_local_slot()). A fiber of spawn() keeps the block
-// in what it shares with its handles; any other flow (an OS thread, run()'s function, a fiber that C
-// code spawned) gets one at the first use, which its thread owns.
+// The runtime has one pointer for it a flow (vervet_local_slot()). A fiber of spawn() keeps the
+// block in what it shares with its handles; any other flow (an OS thread, run()'s function, a fiber
+// that C code spawned) gets one at the first use, which its thread owns.
 #pragma once
 
 #include <exception>
