@@ -112,9 +112,7 @@ bool wake_first(vervet_cond& c) {
   return true;
 }
 
-void push(vervet_queue& q, void* item) {
-  q.items[(q.first + q.count++) % q.capacity] = item;
-}
+void push(vervet_queue& q, void* item) { q.items[(q.first + q.count++) % q.capacity] = item; }
 
 void* pop(vervet_queue& q) {
   void* item = q.items[q.first];

@@ -1,14 +1,14 @@
 // Coroutines: stacks that a flow enters and leaves as it likes, under the C++ headers' generators.
 //
 // The body runs *as the flow that resumes it*: the same fiber, locals, errno. Whatever it waits for
-// parks that fiber, on the coroutine's stack. So a coroutine needs neither a hub nor a queue: a resume and a
-// suspend are one switch each.
+// parks that fiber, on the coroutine's stack. So a coroutine needs neither a hub nor a queue: a
+// resume and a suspend are one switch each.
 //
 // Scopes (scope.h). What the body has entered must hold for it alone, and what its resumer has
 // entered for both. So a scope of ours, the *joint*, lies between: while the body runs the chain is
 //     the body's scopes → joint → those of the resumer
-// and a suspend cuts it at the joint; the next resume joins it to whoever that is. A deadline of the
-// body's goes on while it is suspended, and cuts the first wait after that.
+// and a suspend cuts it at the joint; the next resume joins it to whoever that is. A deadline of
+// the body's goes on while it is suspended, and cuts the first wait after that.
 //
 // The joint tells as well who may suspend: the flow in whose chain it lies.
 #pragma once
@@ -45,11 +45,11 @@ struct vervet_coroutine {
   void* argument = nullptr;
   vervet::stack_slot stack;
   vervet::context inside;
-  vervet::context outside;                // its resumer's
+  vervet::context outside;  // its resumer's
   vervet::sanitizer::flow tools_inside;
   vervet::sanitizer::flow tools_outside;
   vervet::exception_states exceptions_inside;
   vervet::exception_states exceptions_outside;
   vervet_scope joint = {VERVET_NEVER, 0, 0, 0, nullptr, nullptr, nullptr};
-  vervet_scope* scopes = &joint;          // the body's innermost, while suspended
+  vervet_scope* scopes = &joint;  // the body's innermost, while suspended
 };

@@ -16,11 +16,6 @@
 
 namespace vervet::thread_pool {
 
-// Whoever waits for room in the queue; on its stack.
-struct submitter {
-  std::atomic<uint32_t> admitted{0};
-};
-
 // On the thread's own stack.
 struct idle_thread {
   idle_thread* next = nullptr;
@@ -29,9 +24,6 @@ struct idle_thread {
 };
 
 namespace {
-
-constexpr uint32_t inside = 1;
-constexpr uint32_t outside = 2;
 
 constexpr int64_t default_patience = 5'000'000'000;
 constexpr unsigned least_default_limit = 8;
@@ -94,7 +86,8 @@ void admit(submitter* who) {
 }
 
 void finish_job(vervet_thread_pool& pool) {
-  if (pool.unfinished.fetch_sub(1, std::memory_order_seq_cst) == 1) lot::unpark(&pool.unfinished, ~0u);
+  if (pool.unfinished.fetch_sub(1, std::memory_order_seq_cst) == 1)
+    lot::unpark(&pool.unfinished, ~0u);
 }
 
 // The thread ends; the pool may be gone on return.
@@ -189,8 +182,8 @@ int start_thread(vervet_job& first) {
   return error;
 }
 
-// Gives the job to an idle thread. It does not count as idle from here on, so that nobody who waits for the
-// job is told that it never ends.
+// Gives the job to an idle thread. It does not count as idle from here on, so that nobody who waits
+// for the job is told that it never ends.
 idle_thread* call_idle(vervet_thread_pool& pool, vervet_job* job) {
   idle_thread* t = pool.idle_threads;
   if (t == nullptr) return nullptr;
@@ -320,67 +313,6 @@ int apply(vervet_thread_pool& pool, void* (*function)(void*), void* argument, vo
 }
 
 }  // namespace
-
-bool job_queue::push(vervet_job& job, submitter* waits) {
-  job.submitter = nullptr;
-  job.next = nullptr;
-  job.previous = last_;
-  (last_ != nullptr ? last_->next : first_) = &job;
-  last_ = &job;
-  if (first_outside_ == nullptr && (inside_ < most_inside_ || waits == nullptr)) {
-    ++inside_;
-    job.queued = inside;
-    return false;
-  }
-  if (first_outside_ == nullptr) first_outside_ = &job;
-  job.submitter = waits;
-  job.queued = outside;
-  return waits != nullptr;
-}
-
-void job_queue::unlink(vervet_job& job) {
-  if (&job == first_outside_) first_outside_ = job.next;
-  if (job.queued == inside) --inside_;
-  job.queued = 0;
-  (job.previous != nullptr ? job.previous->next : first_) = job.next;
-  (job.next != nullptr ? job.next->previous : last_) = job.previous;
-}
-
-// Lets the first one outside in if there is room.
-submitter* job_queue::admit() {
-  while (first_outside_ != nullptr && inside_ < most_inside_) {
-    vervet_job& job = *first_outside_;
-    first_outside_ = job.next;
-    job.queued = inside;
-    ++inside_;
-    auto* waits = static_cast<submitter*>(job.submitter);
-    if (waits == nullptr) continue;
-    waits->admitted.store(1, std::memory_order_seq_cst);
-    return waits;
-  }
-  return nullptr;
-}
-
-vervet_job* job_queue::pop(submitter*& admitted) {
-  vervet_job* job = first_;
-  if (job == nullptr) return nullptr;
-  bool was_outside = job->queued == outside;
-  unlink(*job);
-  if (!was_outside) {
-    admitted = admit();
-    return job;
-  }
-  admitted = static_cast<submitter*>(job->submitter);
-  if (admitted != nullptr) admitted->admitted.store(1, std::memory_order_seq_cst);
-  return job;
-}
-
-bool job_queue::remove(vervet_job& job, submitter*& admitted) {
-  if (job.queued == 0) return false;
-  unlink(job);
-  admitted = admit();
-  return true;
-}
 
 counts of_default_pool() {
   runtime_scope scope;

@@ -160,8 +160,9 @@ VERVET_API void vervet_report_uncaught(const char* what);
  * forked child starts without threads, and without the jobs that had not ended. */
 typedef struct vervet_thread_pool vervet_thread_pool;
 
-/* What a pool runs: run(job) on one of its threads, where all signals are blocked. The caller's memory, until
- * run() is called: the pool does not touch it afterwards. Fill in run; the rest is ours. */
+/* What a pool runs: run(job) on one of its threads, where all signals are blocked. The caller's
+ * memory, until run() is called: the pool does not touch it afterwards. Fill in run; the rest is
+ * ours. */
 typedef struct vervet_job {
   void (*run)(struct vervet_job*);
   struct vervet_job* next;
@@ -171,8 +172,8 @@ typedef struct vervet_job {
 } vervet_job;
 
 /* A pool of up to `threads` threads (0: four for each CPU, eight at least), made when needed; one
- * that was idle for `idle` nanoseconds ends (0: five seconds). Up to `queued` jobs wait for a thread without
- * their submitters waiting. 0, ENOMEM, EINVAL. */
+ * that was idle for `idle` nanoseconds ends (0: five seconds). Up to `queued` jobs wait for a
+ * thread without their submitters waiting. 0, ENOMEM, EINVAL. */
 VERVET_API int vervet_thread_pool_make(vervet_thread_pool** pool, unsigned threads, size_t queued,
                                        int64_t idle);
 
@@ -180,8 +181,9 @@ VERVET_API int vervet_thread_pool_make(vervet_thread_pool** pool, unsigned threa
  * the pool itself: ends the process. */
 VERVET_API void vervet_thread_pool_free(vervet_thread_pool* pool);
 
-/* Has a thread of the pool run the job: first in, first out. If all threads are busy and the queue is full, waits for room.
- * 0; ETIMEDOUT, ECANCELED, EDEADLK (see vervet_park(); the job is not run); EAGAIN (no thread). */
+/* Has a thread of the pool run the job: first in, first out. If all threads are busy and the
+ * queue is full, waits for room. 0; ETIMEDOUT, ECANCELED, EDEADLK (see vervet_park(); the job is
+ * not run); EAGAIN (no thread). */
 VERVET_API int vervet_thread_pool_submit(vervet_thread_pool* pool, vervet_job* job,
                                          int64_t deadline);
 
@@ -202,10 +204,11 @@ VERVET_API vervet_thread_pool* vervet_thread_pool_here(void);
 /* ---- Coroutines ----------------------------------------------------------------------------- */
 
 /* A stack of its own that runs a body piece by piece: each resume goes on until the body's next
- * suspend. The body runs as the flow that resumes it: what it waits for parks that fiber, it has its locals, and scopes
- * of both hold; scopes that the body has entered hold for the body alone. Several flows, also of several
- * threads, may resume one after the other; then the body must not keep the address of a
- * thread_local variable (errno is one) across a suspend, and the compiler may do so within a function. */
+ * suspend. The body runs as the flow that resumes it: what it waits for parks that fiber, it has
+ * its locals, and scopes of both hold; scopes that the body has entered hold for the body alone.
+ * Several flows, also of several threads, may resume one after the other; then the body must not
+ * keep the address of a thread_local variable (errno is one) across a suspend, and the compiler
+ * may do so within a function. */
 typedef struct vervet_coroutine vervet_coroutine;
 
 /* `stack_size` as in vervet_spawn_options; 0: 64 KiB. 0, EINVAL, EAGAIN (no memory). No exception

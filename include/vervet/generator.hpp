@@ -5,8 +5,8 @@
 //     });
 //     for (int s : squares) …
 //
-// Python's generators with a stack of their own: the body may yield from any depth of calls, and wait for
-// anything meanwhile.
+// Python's generators with a stack of their own: the body may yield from any depth of calls, and
+// wait for anything meanwhile.
 #pragma once
 
 #include <concepts>
@@ -115,17 +115,19 @@ struct generator_of final : generator_state<T, In, Return> {
 
 // A generator hands out Ts, may be sent Ins and returns a Return at its end.
 //
-// The body is called as body(yield), `yield` a generator::yielder&. It begins at the first next() and runs as the
-// flow that calls next(), send(), throw_in() or close(), until its next yield: it has that fiber's
-// locals and id, what it waits for parks that fiber, kills and timeouts of that fiber cut its waits.
-// Timeouts that the body has entered itself hold for the body alone, and go on while it is suspended.
+// The body is called as body(yield), `yield` a generator::yielder&. It begins at the first next()
+// and runs as the flow that calls next(), send(), throw_in() or close(), until its next yield: it
+// has that fiber's locals and id, what it waits for parks that fiber, kills and timeouts of that
+// fiber cut its waits. Timeouts that the body has entered itself hold for the body alone, and go on
+// while it is suspended.
 //
-// Thread safety: none, as for any object; a call while the body runs throws std::logic_error. Flows of
-// several threads may call one after the other, if the body keeps no address of a thread_local
+// Thread safety: none, as for any object; a call while the body runs throws std::logic_error. Flows
+// of several threads may call one after the other, if the body keeps no address of a thread_local
 // variable across a yield.
-// Movable; not copyable. The destructor closes it, and nothing cuts the waits of the body meanwhile; what leaves the
-// body is dropped. A body that yields instead of ending, or destroys its own generator, ends the process.
-// T, In and Return are values or void (T: a value); references through pointers.
+// Movable; not copyable. The destructor closes it, and nothing cuts the waits of the body
+// meanwhile; what leaves the body is dropped. A body that yields instead of ending, or destroys its
+// own generator, ends the process. T, In and Return are values or void (T: a value); references
+// through pointers.
 template <typename T, typename In, typename Return>
 class generator {
   static_assert(std::is_object_v<T>, "a generator hands out values");
@@ -143,8 +145,8 @@ class generator {
     yielder& operator=(const yielder&) = delete;
 
     // Hands out `value` and stops here until somebody asks for the next one.
-    // Throws what throw_in() was given; generator_exit on close(). std::logic_error if the caller is not the flow
-    // that runs the body, say a fiber that the body has spawned.
+    // Throws what throw_in() was given; generator_exit on close(). std::logic_error if the caller
+    // is not the flow that runs the body, say a fiber that the body has spawned.
     received operator()(T value) {
       state_.in.reset();
       suspend(std::move(value));
@@ -202,13 +204,15 @@ class generator {
   };
 
   // Throws std::system_error (resource_unavailable_try_again: no memory for the stack;
-  // invalid_argument: its size), std::bad_alloc. `body` is copied or moved; it lives as long as the generator.
+  // invalid_argument: its size), std::bad_alloc. `body` is copied or moved; it lives as long as the
+  // generator.
   template <typename F>
-  requires std::invocable<std::decay_t<F>&, yielder&>
-  explicit generator(F&& body) : generator(generator_options{}, std::forward<F>(body)) {}
+  requires std::invocable < std::decay_t<F>
+  &, yielder& > explicit generator(F&& body)
+      : generator(generator_options{}, std::forward<F>(body)) {}
   template <typename F>
-  requires std::invocable<std::decay_t<F>&, yielder&>
-  generator(generator_options options, F&& body) {
+  requires std::invocable < std::decay_t<F>
+  &, yielder& > generator(generator_options options, F&& body) {
     using full = detail::generator_of<T, In, Return, std::decay_t<F>>;
     detail::register_exceptions();
     auto made = std::make_unique<full>(std::forward<F>(body));
@@ -238,15 +242,14 @@ class generator {
     return take();
   }
 
-  // The same, and the yield that the body stands at returns `value`. Throws std::logic_error if the body has not
-  // begun: no yield is there to return it.
+  // The same, and the yield that the body stands at returns `value`. Throws std::logic_error if the
+  // body has not begun: no yield is there to return it.
   template <typename Value>
-  requires(!std::is_void_v<In> && std::convertible_to<Value, detail::stored<In>>)
-  std::optional<T> send(Value&& value) {
+  requires(!std::is_void_v<In> &&
+           std::convertible_to<Value, detail::stored<In>>) std::optional<T> send(Value&& value) {
     if (state_->coroutine == nullptr) return std::nullopt;
     state_->check_idle();
-    if (!state_->begun)
-      throw std::logic_error("vervet: send() to a generator that has not begun");
+    if (!state_->begun) throw std::logic_error("vervet: send() to a generator that has not begun");
     state_->in.emplace(std::forward<Value>(value));
     state_->resume();
     return take();
@@ -262,8 +265,8 @@ class generator {
     return take();
   }
   template <typename E>
-  requires(!std::same_as<std::decay_t<E>, std::exception_ptr>)
-  std::optional<T> throw_in(E&& exception) {
+  requires(!std::same_as<std::decay_t<E>, std::exception_ptr>) std::optional<T> throw_in(
+      E&& exception) {
     return throw_in(std::make_exception_ptr(std::forward<E>(exception)));
   }
 
@@ -288,8 +291,7 @@ class generator {
   bool done() const noexcept { return state_->coroutine == nullptr; }
 
   // What the body returned. Throws std::logic_error if it has not.
-  decltype(auto) result()
-  requires(!std::is_void_v<Return>) {
+  decltype(auto) result() requires(!std::is_void_v<Return>) {
     if (!state_->has_returned) throw std::logic_error("vervet: the generator has not returned");
     return (*state_->returned.value);
   }

@@ -157,38 +157,38 @@ class local_table {
 
 }  // namespace detail
 
-// A local<T> is a T for each flow that asks, made when it first does: gevent's local, one value each.
+// A local<T> is a T for each flow that asks, made when it first does: gevent's local, one value
+// each.
 //
 //     vervet::local<int> depth;                                  // int{}
-//     vervet::local<connection> db([] { return connect(); });    // the first *db in a flow connects
+//     vervet::local<connection> db([] { return connect(); });    // the first *db in a flow
+//     connects
 //
 // A flow's values are destroyed when its fiber, or OS thread, ends, the latest first, in that flow;
-// one that is asked for by such a destructor is made anew. Values of a local that has been destroyed
-// itself live on until then, or until another local takes their place.
-// A generator's body uses the values of the flow that resumes it.
+// one that is asked for by such a destructor is made anew. Values of a local that has been
+// destroyed itself live on until then, or until another local takes their place. A generator's body
+// uses the values of the flow that resumes it.
 //
-// Thread safety: any flow may call; a value is its flow's own. References to it hold until the flow ends, or
-// resets it. Never blocks, but for what making and destroying a T does. Neither copyable nor movable: mostly static.
+// Thread safety: any flow may call; a value is its flow's own. References to it hold until the flow
+// ends, or resets it. Never blocks, but for what making and destroying a T does. Neither copyable
+// nor movable: mostly static.
 template <typename T>
 class local {
  public:
-  local()
-  requires std::default_initializable<T>
-  : local([] { return T(); }) {}
+  local() requires std::default_initializable<T> : local([] { return T(); }) {}
 
-  // `initial` makes a flow's value when it is first asked for. It must stand being called by several
-  // threads at a time.
+  // `initial` makes a flow's value when it is first asked for. It must stand being called by
+  // several threads at a time.
   template <typename F>
   requires std::is_invocable_r_v<T, F&>
   explicit local(F initial) : initial_(std::move(initial)) {}
 
   // The same for values that a context carries.
-  explicit local(inheritable_t)
-  requires std::default_initializable<T> && std::copy_constructible<T>
-  : local(inheritable, [] { return T(); }) {}
+  explicit local(inheritable_t) requires std::default_initializable<T> && std::copy_constructible<T>
+      : local(inheritable, [] { return T(); }) {}
   template <typename F>
-  requires std::is_invocable_r_v<T, F&> && std::copy_constructible<T>
-  local(inheritable_t, F initial)
+  requires std::is_invocable_r_v<T, F&> && std::copy_constructible<T> local(inheritable_t,
+                                                                            F initial)
       : initial_(std::move(initial)), clone_(&detail::local_value_of<T>::copy) {}
 
   local(const local&) = delete;
@@ -211,8 +211,7 @@ class local {
   template <std::convertible_to<T> Value>
   T& set(Value&& value) {
     if (T* present = get_if()) {
-      if constexpr (std::is_assignable_v<T&, Value>)
-        return *present = std::forward<Value>(value);
+      if constexpr (std::is_assignable_v<T&, Value>) return *present = std::forward<Value>(value);
     }
     return put(make([&]() -> T { return std::forward<Value>(value); }));
   }
@@ -272,8 +271,8 @@ class context {
   }
 
   // Calls f() here, with the snapshot's values in place of the flow's own inheritable ones, and
-  // returns its result. What f sets is gone afterwards, and the flow's own are back: unlike Python's
-  // contexts, one may be run by several flows at a time.
+  // returns its result. What f sets is gone afterwards, and the flow's own are back: unlike
+  // Python's contexts, one may be run by several flows at a time.
   template <typename F>
   requires std::invocable<F&&>
   auto run(F&& f) const -> std::invoke_result_t<F&&> {

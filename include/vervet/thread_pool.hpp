@@ -61,9 +61,9 @@ struct offload_job final : offload_state<T>, vervet_job {
       // Callable and arguments die here, as a fiber's do with it, not with the last handle.
       auto call = std::move(self->call);
       self->outcome<T>::run([&]() -> T {
-        return std::apply([](auto&&... part) -> T {
-          return std::invoke(std::forward<decltype(part)>(part)...);
-        }, std::move(call));
+        return std::apply(
+            [](auto&&... part) -> T { return std::invoke(std::forward<decltype(part)>(part)...); },
+            std::move(call));
       });
     }
     if (self->error && !self->cancelled && self.use_count() == 1) report_uncaught(self->error);
@@ -92,9 +92,10 @@ auto apply_on(vervet_thread_pool* pool, Call&& call) -> std::invoke_result_t<Cal
 
 }  // namespace detail
 
-// offload() calls f(args...) on a native thread of the default pool while the calling fiber is parked, and
-// returns its result or throws its exception (asyncio's to_thread, gevent's threadpool.apply): for calls that block and
-// are not intercepted. f and args are used where they are, not copied.
+// offload() calls f(args...) on a native thread of the default pool while the calling fiber is
+// parked, and returns its result or throws its exception (asyncio's to_thread, gevent's
+// threadpool.apply): for calls that block and are not intercepted. f and args are used where they
+// are, not copied.
 //
 //     auto row = offload([&] { return sqlite_query(db, text); });
 //
@@ -175,14 +176,15 @@ class offloaded {
 };
 
 struct thread_pool_options {
-  unsigned threads = 0;      // at most; 0: four for each CPU, eight at least
-  std::size_t queue = 64;    // how many callables wait for a thread before submit() waits
+  unsigned threads = 0;    // at most; 0: four for each CPU, eight at least
+  std::size_t queue = 64;  // how many callables wait for a thread before submit() waits
   std::chrono::nanoseconds idle = std::chrono::seconds(5);  // a thread without work ends after that
 };
 
-// A thread_pool runs callables on native threads, in the order they come: where blocking work wants a limit of its
-// own (one thread for a library that has to stay on one; ten connections at most). Threads are made when needed.
-// gevent's pool serves one thread's hub; this one takes work from any fiber and thread.
+// A thread_pool runs callables on native threads, in the order they come: where blocking work wants
+// a limit of its own (one thread for a library that has to stay on one; ten connections at most).
+// Threads are made when needed. gevent's pool serves one thread's hub; this one takes work from any
+// fiber and thread.
 //
 // A forked child's pool starts without threads; what had not ended at the fork never does there.
 // The destructor waits until all that was submitted has ended; nothing cuts that short. A callable
@@ -190,7 +192,8 @@ struct thread_pool_options {
 class thread_pool {
  public:
   // Throws std::bad_alloc, std::system_error (invalid_argument: more than 32,768 threads).
-  explicit thread_pool(unsigned threads = 0) : thread_pool(thread_pool_options{.threads = threads}) {}
+  explicit thread_pool(unsigned threads = 0)
+      : thread_pool(thread_pool_options{.threads = threads}) {}
   explicit thread_pool(thread_pool_options options) {
     int error = vervet_thread_pool_make(&pool_, options.threads, options.queue,
                                         detail::nanoseconds_of(options.idle));
@@ -200,10 +203,10 @@ class thread_pool {
   thread_pool& operator=(const thread_pool&) = delete;
   ~thread_pool() { vervet_thread_pool_free(pool_); }
 
-  // Has a thread call f(args...), all copied or moved as std::thread does and destroyed when it has ended. On a
-  // thread of this pool f is called at once, so that nobody waits for himself.
-  // Waits while all threads are busy and the queue is full. Throws cut_short then, and
-  // std::system_error (resource_unavailable_try_again: no thread can be made): f is not called.
+  // Has a thread call f(args...), all copied or moved as std::thread does and destroyed when it has
+  // ended. On a thread of this pool f is called at once, so that nobody waits for himself. Waits
+  // while all threads are busy and the queue is full. Throws cut_short then, and std::system_error
+  // (resource_unavailable_try_again: no thread can be made): f is not called.
   template <typename F, typename... Args>
   requires std::invocable<std::decay_t<F>, std::decay_t<Args>...>
   auto submit(F&& f, Args&&... args) -> offloaded<detail::offload_result_t<F, Args...>> {
@@ -230,7 +233,8 @@ class thread_pool {
     });
   }
 
-  // Waits until the pool has nothing to do; returns whether that is so by `until`. Throws cut_short.
+  // Waits until the pool has nothing to do; returns whether that is so by `until`. Throws
+  // cut_short.
   bool join(deadline until = {}) {
     int error = vervet_thread_pool_join(pool_, until.monotonic());
     if (error != 0 && error != ETIMEDOUT) detail::throw_wait_error(error, "vervet: thread_pool");

@@ -165,12 +165,13 @@ VERVET_API int vervet_offload_threads(unsigned most);
 
 /* ---- Synchronisation ------------------------------------------------------------------------ */
 
-/* Between any flows: fibers of any host, and OS threads. Whoever waits is served in the order he came;
- * what is given away goes to him directly, and nobody overtakes. Waiting blocks the calling flow
- * as vervet_join() does and returns, beside what each function says: ETIMEDOUT (deadline; 0 only looks);
- * ECANCELED if it was cut (see vervet_kill()); EDEADLK if it certainly never ends. Whoever gets one of
- * these has not got what he waited for, and is in no line any more. Free an object when nobody uses it; null is
- * passed over. Making one returns 0 or ENOMEM. What goes before giving happens before what follows taking. */
+/* Between any flows: fibers of any host, and OS threads. Whoever waits is served in the order he
+ * came; what is given away goes to him directly, and nobody overtakes. Waiting blocks the calling
+ * flow as vervet_join() does and returns, beside what each function says: ETIMEDOUT (deadline; 0
+ * only looks); ECANCELED if it was cut (see vervet_kill()); EDEADLK if it certainly never ends.
+ * Whoever gets one of these has not got what he waited for, and is in no line any more. Free an
+ * object when nobody uses it; null is passed over. Making one returns 0 or ENOMEM. What goes
+ * before giving happens before what follows taking. */
 
 /* Not recursive. A flow that ends does not give its mutexes back. */
 typedef struct vervet_mutex vervet_mutex;
@@ -184,8 +185,8 @@ VERVET_API int vervet_mutex_unlock(vervet_mutex* mutex);
 typedef struct vervet_cond vervet_cond;
 VERVET_API int vervet_cond_make(vervet_cond** condition);
 VERVET_API void vervet_cond_free(vervet_cond* condition);
-/* Unlocks the mutex, waits for a signal, and locks it again whatever it returns. 0 (signalled: there are no
- * spurious ends); EPERM if the caller has not got the mutex. */
+/* Unlocks the mutex, waits for a signal, and locks it again whatever it returns. 0 (signalled:
+ * there are no spurious ends); EPERM if the caller has not got the mutex. */
 VERVET_API int vervet_cond_wait(vervet_cond* condition, vervet_mutex* mutex, int64_t deadline);
 /* Wakes the first of those who wait; all of them. Never block. */
 VERVET_API void vervet_cond_signal(vervet_cond* condition);
@@ -215,7 +216,8 @@ typedef struct vervet_stats {
   uint64_t offload_unfinished; /* calls that wait or are under way there */
 } vervet_stats;
 
-/* 0; EINVAL if stats->size is unknown. Never blocks. The figures may be of slightly different moments. */
+/* 0; EINVAL if stats->size is unknown. Never blocks. The figures may be of slightly different
+ * moments. */
 VERVET_API int vervet_get_stats(vervet_stats* stats);
 
 /* ---- Patched libc ---------------------------------------------------------------------------- */

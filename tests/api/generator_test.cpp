@@ -405,9 +405,7 @@ TEST(Generator, FlowsOfSeveralThreadsMayTakeTurns) {
     EXPECT_EQ(g.next(), i);
     EXPECT_EQ(vervet::spawn([&] { return g.next(); }).get(), i + 1);
     std::thread([&] { EXPECT_EQ(g.next(), i + 2); }).join();
-    std::thread([&] {
-      vervet::spawn([&] { EXPECT_EQ(g.next(), i + 3); }).join();
-    }).join();
+    std::thread([&] { vervet::spawn([&] { EXPECT_EQ(g.next(), i + 3); }).join(); }).join();
   }
 }
 

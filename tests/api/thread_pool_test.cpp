@@ -301,10 +301,13 @@ TEST(ThreadPool, ServesFullFibers) {
 
 TEST(ThreadPool, IdleThreadsDoNotHideADeadlock) {
   offload([] {});
-  thread_pool pool(1);
-  pool.apply([] {});
-  // It is idle a moment after the job's end.
-  std::this_thread::sleep_for(20ms);
+  // The thread is idle a moment after the call's end.
+  vervet_stats stats{};
+  stats.size = sizeof stats;
+  do {
+    std::this_thread::yield();
+    ASSERT_EQ(vervet_get_stats(&stats), 0);
+  } while (stats.offload_idle != stats.offload_threads);
   static int address;
   auto waiting = vervet::spawn([] { vervet_park(&address, nullptr, nullptr, VERVET_NEVER, 0); });
   EXPECT_THROW(waiting.join(), vervet::would_block_forever);
