@@ -103,7 +103,7 @@ using namespace vervet;
 
 int vervet_watcher_start(vervet_watcher* outer) {
   light_hub* hub = light_hub::here();
-  if (hub == nullptr) return EAGAIN;
+  if (hub == nullptr || !descriptors_start()) return EAGAIN;
   runtime_scope scope;
   watcher& w = *new (outer->ours) watcher;
   w.kind_of_sleeper = sleeper_kind::watcher;

@@ -211,6 +211,21 @@ TEST(Watcher, CallsBackAtAnEventOnceAndInAFiber) {
   EXPECT_EQ(w.calls, 2);
 }
 
+TEST(Watcher, MayBeTheProcesssFirstUseOfADescriptor) {
+  EXPECT_EXIT(
+      {
+        counted w;
+        int ends[2];
+        bool opened = pipe(ends) == 0;
+        w.fd = ends[1];
+        w.events = VERVET_WRITABLE;
+        int error = vervet_watcher_start(&w);
+        vervet_sleep_for(2 * millisecond);
+        _exit(opened && error == 0 && w.calls == 1 ? 0 : 1);
+      },
+      ::testing::ExitedWithCode(0), "");
+}
+
 TEST(Watcher, CallsBackAtItsDeadline) {
   pipe_ends p;
   counted w;
