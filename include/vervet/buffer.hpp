@@ -72,7 +72,8 @@ class const_buffer {
 };
 
 // Whatever moves bytes as a socket does: fd, tcp_socket, unix_socket, pipes' ends, tls::stream.
-// read_some() returns 0 at the end of what the peer has sent; write_some() takes at least a byte.
+// read_some() returns 0 at the end of what the peer has sent; write_some() takes at least a byte,
+// or throws and takes none. One that keeps what it has taken has a flush(), too.
 template <typename T>
 concept byte_stream = requires(std::remove_reference_t<T>& s, buffer in, const_buffer out) {
   { s.read_some(in) } -> std::same_as<std::size_t>;

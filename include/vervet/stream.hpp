@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -15,7 +16,9 @@
 #include <vervet/buffer.hpp>
 #include <vervet/detail/stream_input.hpp>
 #include <vervet/detail/turn.hpp>
+#include <vervet/detail/uncut.hpp>
 #include <vervet/error.hpp>
+#include <vervet/fiber.hpp>
 #include <vervet/semaphore.hpp>
 #include <vervet/time.hpp>
 
@@ -146,7 +149,7 @@ class stream {
     detail::turn writing(state_->writing, until, "vervet: write");
     std::string& out = state_->out;
     if (out.size() - state_->sent + from.size() >= high_water) {
-      send(until);
+      send(*state_, until);
       if (from.size() >= high_water) {
         while (from.size() != 0) from = from.after(state_->transport.write_some(from, until));
         return;
@@ -164,7 +167,7 @@ class stream {
   // it.
   void flush(deadline until = {}) {
     detail::turn writing(state_->writing, until, "vervet: flush");
-    send(until);
+    send(*state_, until);
   }
   void drain(deadline until = {}) { flush(until); }
 
@@ -172,7 +175,7 @@ class stream {
   void write_eof(deadline until = {}) requires requires(Transport& t) { t.shutdown_send(until); }
   {
     detail::turn writing(state_->writing, until, "vervet: flush");
-    send(until);
+    send(*state_, until);
     state_->transport.shutdown_send(until);
   }
 
@@ -205,7 +208,9 @@ class stream {
 
   // Waits for more. False at the end.
   bool fill(deadline until) {
-    send_what_goes();
+    // What does not leave at once goes on leaving while we wait: the peer may need it to answer.
+    std::optional<rest_sender> sending;
+    if (!send_what_goes()) sending.emplace(*this);
     std::size_t n = state_->transport.read_some(state_->in.room(), until);
     state_->in.filled(n);
     if (n == 0) state_->ended = true;
@@ -237,25 +242,52 @@ class stream {
   }
 
   // REQUIRES: the writer's turn.
-  void send(deadline until) {
-    std::string& out = state_->out;
-    while (state_->sent < out.size()) {
-      const_buffer rest(out.data() + state_->sent, out.size() - state_->sent);
-      state_->sent += state_->transport.write_some(rest, until);
+  static void send(state& of, deadline until) {
+    while (of.sent < of.out.size()) {
+      const_buffer rest(of.out.data() + of.sent, of.out.size() - of.sent);
+      of.sent += of.transport.write_some(rest, until);
     }
-    out.clear();
-    state_->sent = 0;
+    of.out.clear();
+    of.sent = 0;
+    if constexpr (requires { of.transport.flush(until); }) of.transport.flush(until);
   }
 
-  // Without waiting, if nobody else is sending. Whoever writes next learns of errors.
-  void send_what_goes() noexcept {
+  // Without waiting. False if there is a rest; if somebody else is sending, it is his. Whoever
+  // writes next learns of errors.
+  bool send_what_goes() noexcept {
     detail::turn writing(state_->writing);
-    if (!writing || state_->out.empty()) return;
+    if (!writing) return true;
+    detail::uncut shield;
     try {
-      send(std::chrono::seconds(0));
+      send(*state_, std::chrono::seconds(0));
+    } catch (const timed_out&) {
+      return false;
     } catch (...) {
     }
+    return true;
   }
+
+  // A fiber that flushes while this lives.
+  class rest_sender {
+   public:
+    explicit rest_sender(stream& of)
+        : fiber_(spawn({.name = "flush"}, [s = of.state_.get()] {
+            detail::turn writing(s->writing, {}, "vervet: flush");
+            try {
+              send(*s, {});
+            } catch (const std::system_error&) {
+            }
+          })) {}
+    ~rest_sender() {
+      detail::uncut shield;
+      fiber_.kill();
+    }
+    rest_sender(const rest_sender&) = delete;
+    rest_sender& operator=(const rest_sender&) = delete;
+
+   private:
+    fiber<> fiber_;
+  };
 
   std::unique_ptr<state> state_;
 };

@@ -157,6 +157,24 @@ TEST(Stream, WhatWasWrittenLeavesBeforeAReadWaits) {
   echo.get();
 }
 
+// More than the kernel takes at once; the answer comes when all of it has arrived.
+TEST(Stream, TheRestOfAQuestionLeavesWhileAReadWaitsForTheAnswer) {
+  ends e;
+  std::string question;
+  // Gathered, not sent.
+  while (question.size() < 60'000) question += "0123456789";
+  int small = 1;
+  e.here.transport().set_option(SOL_SOCKET, SO_SNDBUF, small);
+  auto peer = vervet::spawn([&] {
+    stream there(e.there);
+    there.read_exactly(question.size());
+    there.write("answer\n");
+  });
+  e.here.write(question);
+  EXPECT_EQ(e.here.read_line(2s), "answer\n");
+  peer.get();
+}
+
 TEST(Stream, ASlowReaderSlowsTheWriterDown) {
   ends e;
   std::size_t written = 0;
