@@ -1,1 +1,17 @@
 include(${CMAKE_CURRENT_LIST_DIR}/vervet_targets.cmake)
+
+# The component tls: vervet::tls, by OpenSSL.
+if("tls" IN_LIST vervet_FIND_COMPONENTS)
+  set(vervet_tls_FOUND FALSE)
+  include(${CMAKE_CURRENT_LIST_DIR}/vervet_tls_targets.cmake OPTIONAL RESULT_VARIABLE vervet_tls)
+  if(vervet_tls)
+    find_package(OpenSSL 1.1.1 QUIET)
+    set(vervet_tls_FOUND ${OpenSSL_FOUND})
+  endif()
+endif()
+foreach(component IN LISTS vervet_FIND_COMPONENTS)
+  if(vervet_FIND_REQUIRED_${component} AND NOT vervet_${component}_FOUND)
+    set(vervet_FOUND FALSE)
+    set(vervet_NOT_FOUND_MESSAGE "vervet: the component ${component} is not there")
+  endif()
+endforeach()
