@@ -178,13 +178,11 @@ class group {
   // imap_unordered() has them in the order the calls end. See imap_results.
   template <typename F, std::ranges::input_range Range>
   auto imap(F f, Range&& items, std::size_t maxsize = 0) {
-    return imap_results<F, std::views::all_t<Range>>(
-        core_, std::move(f), std::views::all(std::forward<Range>(items)), maxsize, true);
+    return imap_results<F, Range>(core_, std::move(f), std::forward<Range>(items), maxsize, true);
   }
   template <typename F, std::ranges::input_range Range>
   auto imap_unordered(F f, Range&& items, std::size_t maxsize = 0) {
-    return imap_results<F, std::views::all_t<Range>>(
-        core_, std::move(f), std::views::all(std::forward<Range>(items)), maxsize, false);
+    return imap_results<F, Range>(core_, std::move(f), std::forward<Range>(items), maxsize, false);
   }
 
  protected:

@@ -73,19 +73,19 @@ struct call_ends final : end_listener {
   }
 };
 
-// The heart of imap_results, which does not move. Of one flow.
-template <typename F, typename View>
+// The heart of imap_results, which does not move. Of one flow. `Range` as std::forward has it.
+template <typename F, typename Range>
 class imap_source {
  public:
-  using item = std::ranges::range_value_t<View>;
+  using item = std::ranges::range_value_t<Range>;
   using result_type = std::invoke_result_t<F&, item>;
   static_assert(!std::is_void_v<result_type> && !std::is_reference_v<result_type>,
                 "imap() is for functions that return a value; map() for others");
 
-  imap_source(std::shared_ptr<group_core> core, F f, View items, std::size_t most, bool ordered)
+  imap_source(std::shared_ptr<group_core> core, F f, Range&& items, std::size_t most, bool ordered)
       : core_(std::move(core)),
         f_(std::make_shared<F>(std::move(f))),
-        items_(std::move(items)),
+        items_(std::forward<Range>(items)),
         most_(most),
         ordered_(ordered) {}
 
@@ -135,7 +135,10 @@ class imap_source {
     std::optional<item> next;
     typename calls::iterator at;
     try {
-      next.emplace(**at_);
+      if constexpr (std::is_lvalue_reference_v<Range> || std::ranges::view<Range>)
+        next.emplace(**at_);
+      else
+        next.emplace(std::move(**at_));
       at = running_.emplace_hint(running_.end(), ++tickets_, fiber<result_type>());
       ends_->reserve();
     } catch (...) {
@@ -158,8 +161,8 @@ class imap_source {
 
   std::shared_ptr<group_core> core_;
   std::shared_ptr<F> f_;
-  View items_;
-  std::optional<std::ranges::iterator_t<View>> at_;
+  Range items_;  // or a reference to them
+  std::optional<std::ranges::iterator_t<std::remove_reference_t<Range>>> at_;
   std::size_t most_;
   bool ordered_;
   std::shared_ptr<call_ends> ends_ = std::make_shared<call_ends>();
@@ -175,24 +178,25 @@ class imap_source {
 //
 // or, where failures are expected, with next(), which throws the exception of a call in its item's
 // place and goes on with the following one. The range of items is gone through by who asks for
-// results, not by another fiber; one that is an lvalue must live as long.
+// results, not by another fiber. One that is an lvalue must live as long, and its items are copied;
+// one that is given up is kept, and its items are moved into the calls.
 //
 // Blocks     begin(), ++ and next(): the calling flow until there is a result; in a pool, for room.
 // Cut        they throw cut_short, and may be called again.
 // Throws     *iterator and next(): what the call has thrown; fiber_exit if it was killed.
 // Thread safety: of one flow at a time; the group may be used by others.
 // Lifetime   dropping it leaves the calls that run as members of the group. Movable.
-template <typename F, typename View>
+template <typename F, typename Range>
 class imap_results {
-  using source = detail::imap_source<F, View>;
+  using source = detail::imap_source<F, Range>;
 
  public:
   using value_type = typename source::result_type;
 
-  imap_results(std::shared_ptr<detail::group_core> core, F f, View items, std::size_t most,
+  imap_results(std::shared_ptr<detail::group_core> core, F f, Range&& items, std::size_t most,
                bool ordered)
-      : source_(std::make_unique<source>(std::move(core), std::move(f), std::move(items), most,
-                                         ordered)) {}
+      : source_(std::make_unique<source>(std::move(core), std::move(f), std::forward<Range>(items),
+                                         most, ordered)) {}
 
   // The next result; none if there are no more. Throws timed_out if there is none by `until`; then
   // it may be asked for again.
