@@ -4,6 +4,7 @@
 //
 // The resolver's per-thread state (_res) is that thread's, so what a program sets there does not
 // count. The call is cut (ECANCELED) only as long as no thread has begun with it.
+#include <arpa/inet.h>
 #include <netdb.h>
 
 #include "interpose/dormant.h"
@@ -14,6 +15,12 @@ namespace {
 
 bool on_light_fiber() {
   return on_fiber() && self_state.current->kind == fiber_kind::light;
+}
+
+// Addresses in digits are read, not looked up.
+bool is_address(const char* name) {
+  in6_addr room;
+  return inet_pton(AF_INET, name, &room) == 1 || inet_pton(AF_INET6, name, &room) == 1;
 }
 
 // Makes the call, elsewhere if there is somewhere, with errno and h_errno as it leaves them.
@@ -67,11 +74,15 @@ using namespace vervet::interpose;
 
 EXPORT int getaddrinfo(const char* node, const char* service, const addrinfo* hints,
                        addrinfo** found) {
+  if (node == nullptr || is_address(node)) return real().getaddrinfo(node, service, hints, found);
   return resolve(EAI_SYSTEM, [=] { return real().getaddrinfo(node, service, hints, found); });
 }
 
 EXPORT int getnameinfo(const sockaddr* address, socklen_t size, char* host, socklen_t host_size,
                        char* service, socklen_t service_size, int flags) {
+  constexpr int digits = NI_NUMERICHOST | NI_NUMERICSERV;
+  if ((flags & digits) == digits)
+    return real().getnameinfo(address, size, host, host_size, service, service_size, flags);
   return resolve(EAI_SYSTEM, [=] {
     return real().getnameinfo(address, size, host, host_size, service, service_size, flags);
   });

@@ -24,9 +24,9 @@ bool libc_may_have_waiters(unsigned flags) {
 // The caller is a thread that libc cancels, if anybody does.
 bool cancelled_by_libc() { return !on_fiber() && !threads_are_fibers(); }
 
-// How long such a thread sleeps at most: a cancellation that comes just before it falls asleep does not
-// wake it.
-constexpr int64_t native_slice = 1'000'000'000;
+// How long such a thread sleeps before it looks: libc tells a cancellation only to a thread that
+// sleeps in libc.
+constexpr int64_t native_slice = 200'000'000;
 
 // Acts on a cancellation that is due. The caller holds the mutex, as cleanup handlers expect.
 void cancellation_point_with_mutex() {
@@ -76,8 +76,8 @@ int park_on(pthread_cond_t* c, pthread_mutex_t* m, deadline until) {
     return slept.unlocked;
   }
   int locked = sync::lock_mutex(m);
-  if (slept.ended == lot::outcome::interrupted || cancelled_by_libc())
-    cancellation_point_with_mutex();
+  bool looks = slept.ended == lot::outcome::timed_out && cancelled_by_libc();
+  if (slept.ended == lot::outcome::interrupted || looks) cancellation_point_with_mutex();
   if (locked != 0) return locked;
   bool in_time = slept.ended != lot::outcome::timed_out || slice_end < until;
   return in_time ? 0 : ETIMEDOUT;

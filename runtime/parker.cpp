@@ -69,10 +69,6 @@ void park_fiber(fiber& f, uint64_t epoch, wait_for what, deadline until) {
   if (until != never) hub::cancel_timer(f);
 }
 
-bool accepts(const parker& self, uint32_t interrupt) {
-  return (static_cast<uint32_t>(self.present.load(std::memory_order_relaxed)) & interrupt) != 0;
-}
-
 void park_os_thread(parker& self, uint64_t epoch, deadline until) {
   const void* low_half = &self.word;
   for (;;) {
@@ -82,12 +78,13 @@ void park_os_thread(parker& self, uint64_t epoch, deadline until) {
     long result = sys::futex_wait(low_half, static_cast<uint32_t>(seen),
                                   until == never ? nullptr : &at);
     if (result == -ETIMEDOUT) wake(self, epoch, wake_reason::timed_out);
-    // A signal: libc's own cancellation may have sent it.
-    if (result == -EINTR && accepts(self, interrupt_cancel))
-      wake(self, epoch, wake_reason::interrupted);
   }
 }
 
+bool accepts_scopes(const parker& self) {
+  auto accepts = static_cast<uint32_t>(self.present.load(std::memory_order_relaxed));
+  return (accepts & static_cast<uint32_t>(wait_class::scopes)) != 0;
+}
 
 wake_reason sleep(parker& self, wait_for what, deadline until) {
   uint64_t armed = self.word.load(std::memory_order_acquire);
@@ -142,7 +139,7 @@ parker& self_parker() {
 }
 
 wake_reason park(parker& self, wait_for what, deadline until) {
-  bool scoped = self_state.scopes != nullptr && accepts(self, static_cast<uint32_t>(wait_class::scopes));
+  bool scoped = self_state.scopes != nullptr && accepts_scopes(self);
   deadline bound = until;
   if (scoped && !scope::begin_wait(self, bound)) bound = at_once;
   if (bound == at_once && until != at_once)
