@@ -23,9 +23,8 @@ vervet_scope* beyond(const vervet_scope& s) {
 
 // None while an exception is in flight: a destructor that waits is let.
 vervet_scope* first_due() {
-  if (self_state.scopes == nullptr || unwinding()) return nullptr;
   for (vervet_scope* s = self_state.scopes; s != nullptr; s = beyond(*s))
-    if (is_due(*s)) return s;
+    if (is_due(*s)) return unwinding() ? nullptr : s;
   return nullptr;
 }
 
@@ -37,14 +36,16 @@ vervet_scope* root() {
 }  // namespace
 
 bool begin_wait(parker& self, deadline& until) {
-  if (unwinding()) return true;
+  deadline own = until;
   bool none_due = true;
   for (vervet_scope* s = self_state.scopes; s != nullptr; s = beyond(*s)) {
     __atomic_store_n(&s->sleeper, static_cast<void*>(&self), __ATOMIC_SEQ_CST);
     if (is_due(*s)) none_due = false;
     if (s->deadline < until) until = s->deadline;
   }
-  return none_due;
+  if ((none_due && until == own) || !unwinding()) return none_due;
+  until = own;
+  return true;
 }
 
 void end_wait() {
