@@ -32,19 +32,18 @@ struct room {
       for (auto& [name, out] : members)
         vervet::select(vervet::send(*out, text), vervet::otherwise());
     };
+    auto join = [&](std::optional<member> m) {
+      members[m->name] = m->out;
+      tell_all("* " + m->name + " is here\n");
+    };
+    auto leave = [&](std::optional<std::string> name) {
+      members.erase(*name);
+      tell_all("* " + *name + " has left\n");
+    };
+    auto say = [&](std::optional<std::string> text) { tell_all(*text); };
     for (;;)
-      vervet::select(
-          vervet::receive(joins,
-                          [&](std::optional<member> m) {
-                            tell_all("* " + m->name + " is here\n");
-                            members[m->name] = m->out;
-                          }),
-          vervet::receive(leaves,
-                          [&](std::optional<std::string> name) {
-                            members.erase(*name);
-                            tell_all("* " + *name + " has left\n");
-                          }),
-          vervet::receive(messages, [&](std::optional<std::string> text) { tell_all(*text); }));
+      vervet::select(vervet::receive(joins, join), vervet::receive(leaves, leave),
+                     vervet::receive(messages, say));
   }
 
   void serve(vervet::tcp_socket& client) {
