@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 
 #include "runtime/check.h"
@@ -13,6 +14,7 @@
 #include "runtime/parking_lot.h"
 #include "runtime/scope.h"
 #include "runtime/scheduler.h"
+#include "runtime/sys.h"
 #include "runtime/thread.h"
 #include "runtime/thread_state.h"
 
@@ -53,6 +55,15 @@ void* full_entry(void* argument) {
   return nullptr;
 }
 
+// What a thread inherits from its creator.
+uint64_t signal_mask_here() {
+  if (fiber* creator = thread::self())
+    return creator->thread.signal_mask.load(std::memory_order_relaxed);
+  uint64_t mask = 0;
+  sys::call(SYS_rt_sigprocmask, SIG_BLOCK, 0, sys::word(&mask), sizeof mask);
+  return mask;
+}
+
 int start_full(vervet_fiber& record, size_t stack_size, unsigned worker) {
   if (stack_size == 0) stack_size = full_stack_size;
   if (stack_size < light_hub::least_stack_size) return EINVAL;
@@ -60,7 +71,10 @@ int start_full(vervet_fiber& record, size_t stack_size, unsigned worker) {
   run_flows.fetch_add(1, std::memory_order_relaxed);
   pthread_t unused;
   int error =
-      thread::create(&unused, {.stack_size = stack_size, .detached = true, .worker = worker}, full_entry, &record);
+      thread::create(&unused, {.stack_size = stack_size,
+                      .detached = true,
+                      .signal_mask = signal_mask_here(),
+                      .worker = worker}, full_entry, &record);
   if (error == 0) return 0;
   run_flows.fetch_sub(1, std::memory_order_relaxed);
   run_set.remove_flow();

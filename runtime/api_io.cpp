@@ -115,8 +115,11 @@ int vervet_io(int fd, unsigned events, ssize_t (*attempt)(void*), void* argument
   descriptor* d = descriptor_of(fd);
   if (d == nullptr || (!reads && events != VERVET_WRITABLE)) return d == nullptr ? EBADF : EINVAL;
   const direction& way = reads ? reading_direction : writing_direction;
+  uint32_t generation = d->generation.load(std::memory_order_relaxed);
+  // Whoever only looks asks the kernel: an event may not have been seen yet.
+  bool looks = deadline != never && deadline <= now();
   for (;;) {
-    if (worth_trying(*d, way)) {
+    if (looks || worth_trying(*d, way)) {
       begin_try(*d, way);
       ssize_t value = attempt(argument);
       int error = value < 0 ? errno : 0;
@@ -134,6 +137,9 @@ int vervet_io(int fd, unsigned events, ssize_t (*attempt)(void*), void* argument
     int error = wait(fd, way.events, deadline, false);
     if (error == EPERM) error = EBADF;
     if (error != 0) return error;
+    // Closed between the event and our turn: the number may be another's by now.
+    if (d->generation.load(std::memory_order_relaxed) != generation) return EBADF;
+    looks = false;
   }
 }
 

@@ -1,9 +1,8 @@
-// The C++ interface.
+// The handle of a fiber: results, exceptions, reports.
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <memory>
-#include <numeric>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -14,29 +13,9 @@
 
 #include <vervet/vervet.hpp>
 
-#if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/lsan_interface.h>
-#endif
-
 namespace {
 
 using namespace std::chrono_literals;
-using clock_type = std::chrono::steady_clock;
-
-#if defined(__SANITIZE_THREAD__)
-constexpr unsigned many = 500;
-#else
-constexpr unsigned many = 10'000;
-#endif
-
-// What is allocated while it lives is left behind on purpose.
-struct leaks {
-#if defined(__SANITIZE_ADDRESS__)
-  __lsan::ScopedDisabler disabler;
-#else
-  ~leaks() {}
-#endif
-};
 
 // What the process writes to stderr while `body` runs.
 template <typename Body>
@@ -46,11 +25,11 @@ std::string stderr_of(Body body) {
   return testing::internal::GetCapturedStderr();
 }
 
-TEST(Api, SpawnReportsWhatItCannotDo) {
+TEST(Fiber, SpawnReportsWhatItCannotDo) {
   EXPECT_THROW(vervet::spawn({.stack_size = 1}, [] {}), std::system_error);
 }
 
-TEST(Api, GetReturnsTheResultEachTime) {
+TEST(Fiber, GetReturnsTheResultEachTime) {
   auto f = vervet::spawn([](int a, const std::string& b) { return b + std::to_string(a); }, 4, "x");
   EXPECT_EQ(f.get(), "x4");
   EXPECT_EQ(f.get(), "x4");
@@ -59,19 +38,19 @@ TEST(Api, GetReturnsTheResultEachTime) {
   EXPECT_TRUE(copy == f);
 }
 
-TEST(Api, GetOnAGivenUpHandleMovesTheResult) {
+TEST(Fiber, GetOnAGivenUpHandleMovesTheResult) {
   std::unique_ptr<int> p = vervet::spawn([] { return std::make_unique<int>(3); }).get();
   EXPECT_EQ(*p, 3);
 }
 
-TEST(Api, GetReturnsReferencesAsTheyAre) {
+TEST(Fiber, GetReturnsReferencesAsTheyAre) {
   int x = 0;
   auto f = vervet::spawn([&]() -> int& { return x; });
   f.get() = 5;
   EXPECT_EQ(x, 5);
 }
 
-TEST(Api, ArgumentsAreMovedInAndDieWithTheFiberNotWithTheHandle) {
+TEST(Fiber, ArgumentsAreMovedInAndDieWithTheFiberNotWithTheHandle) {
   auto token = std::make_shared<int>(1);
   std::weak_ptr<int> seen = token;
   auto f = vervet::spawn([](std::shared_ptr<int> p) { return *p; }, std::move(token));
@@ -81,7 +60,7 @@ TEST(Api, ArgumentsAreMovedInAndDieWithTheFiberNotWithTheHandle) {
   EXPECT_EQ(f.get(), 1);
 }
 
-TEST(Api, MembersCanBeSpawned) {
+TEST(Fiber, MembersCanBeSpawned) {
   struct counter {
     int n = 0;
     void add(int by) { n += by; }
@@ -90,7 +69,7 @@ TEST(Api, MembersCanBeSpawned) {
   EXPECT_EQ(c.n, 3);
 }
 
-TEST(Api, JoinNeverThrowsTheFibersException) {
+TEST(Fiber, JoinNeverThrowsTheFibersException) {
   auto f = vervet::spawn([]() -> int { throw std::runtime_error("boom"); });
   std::string line = stderr_of([&] { EXPECT_NO_THROW(f.join()); });
   EXPECT_NE(line.find("ended with an uncaught exception: boom"), std::string::npos) << line;
@@ -100,19 +79,19 @@ TEST(Api, JoinNeverThrowsTheFibersException) {
   EXPECT_THROW(vervet::fiber<>(f).get(), std::runtime_error);
 }
 
-TEST(Api, TheReportNamesTheFiber) {
+TEST(Fiber, TheReportNamesTheFiber) {
   auto f = vervet::spawn({.name = "a name that is too long"}, [] { throw 5; });
   std::string line = stderr_of([&] { f.join(); });
   EXPECT_NE(line.find("(a name that is )"), std::string::npos) << line;
 }
 
-TEST(Api, AnExceptionThatAGetWaitsForIsNotReported) {
+TEST(Fiber, AnExceptionThatAGetWaitsForIsNotReported) {
   auto f = vervet::spawn([] { throw std::logic_error("expected"); });
   std::string line = stderr_of([&] { EXPECT_THROW(f.get(), std::logic_error); });
   EXPECT_EQ(line, "");
 }
 
-TEST(Api, OneFibersExceptionLeavesTheOthersAlone) {
+TEST(Fiber, OneFibersExceptionLeavesTheOthersAlone) {
   auto bad = vervet::spawn([] { throw 1; });
   auto good = vervet::spawn([] {
     vervet::sleep_for(1ms);
@@ -122,7 +101,7 @@ TEST(Api, OneFibersExceptionLeavesTheOthersAlone) {
   EXPECT_EQ(good.get(), 2);
 }
 
-TEST(Api, JoinallTakesRangesAndPacks) {
+TEST(Fiber, JoinallTakesRangesAndPacks) {
   int ended = 0;
   auto work = [&] {
     vervet::yield();
@@ -137,7 +116,7 @@ TEST(Api, JoinallTakesRangesAndPacks) {
   EXPECT_EQ(ended, 4);
 }
 
-TEST(Api, JoinallTellsWhetherAllHaveEnded) {
+TEST(Fiber, JoinallTellsWhetherAllHaveEnded) {
   auto quick = vervet::spawn([] { return 1; });
   auto slow = vervet::spawn([] { vervet::sleep_for(80ms); });
   EXPECT_FALSE(vervet::joinall({quick, slow}, 5ms));
@@ -148,30 +127,7 @@ TEST(Api, JoinallTellsWhetherAllHaveEnded) {
   EXPECT_TRUE(vervet::joinall(both, 10s));
 }
 
-TEST(Api, SleepsAtLeastAsLongAsAsked) {
-  auto start = clock_type::now();
-  vervet::sleep_for(10ms);
-  EXPECT_GE(clock_type::now() - start, 10ms);
-  vervet::spawn([] { vervet::sleep_for(std::chrono::duration<double, std::milli>(2.5)); }).join();
-  EXPECT_GE(clock_type::now() - start, 12500us);
-  vervet::sleep_until(start + 20ms);
-  EXPECT_GE(clock_type::now() - start, 20ms);
-  auto wall = std::chrono::system_clock::now() + 5ms;
-  vervet::sleep_until(wall);
-  EXPECT_GE(std::chrono::system_clock::now(), wall);
-  vervet::sleep_for(-1s);
-  vervet::sleep_until(start);
-}
-
-TEST(Api, SleepersSleepAtTheSameTime) {
-  auto start = clock_type::now();
-  std::vector<vervet::fiber<>> all;
-  for (int i = 0; i < 1000; ++i) all.push_back(vervet::spawn([] { vervet::sleep_for(50ms); }));
-  vervet::joinall(all);
-  EXPECT_LT(clock_type::now() - start, 5s);
-}
-
-TEST(Api, FibersThatSpawnAndJoinFibersDeeply) {
+TEST(Fiber, FibersThatSpawnAndJoinFibersDeeply) {
   struct tree {
     static int size(int depth) {
       if (depth == 0) return 1;
@@ -185,7 +141,7 @@ TEST(Api, FibersThatSpawnAndJoinFibersDeeply) {
   EXPECT_EQ(tree::chain(1000), 1000);
 }
 
-TEST(Api, CaughtExceptionsFollowTheirFibers) {
+TEST(Fiber, CaughtExceptionsFollowTheirFibers) {
   auto body = [](const char* name) {
     for (int i = 0; i < 10; ++i) {
       try {
@@ -208,7 +164,7 @@ TEST(Api, CaughtExceptionsFollowTheirFibers) {
   for (auto& f : all) EXPECT_TRUE(f.get());
 }
 
-TEST(Api, AFiberSpawnedInACatchBlockStartsWithoutAnException) {
+TEST(Fiber, AFiberSpawnedInACatchBlockStartsWithoutAnException) {
   bool clean = false;
   try {
     throw 1;
@@ -220,7 +176,7 @@ TEST(Api, AFiberSpawnedInACatchBlockStartsWithoutAnException) {
   EXPECT_TRUE(clean);
 }
 
-TEST(Api, ADestructorMayWaitWhileItsFiberUnwinds) {
+TEST(Fiber, ADestructorMayWaitWhileItsFiberUnwinds) {
   struct waits {
     int& seen;
     ~waits() {
@@ -242,18 +198,7 @@ TEST(Api, ADestructorMayWaitWhileItsFiberUnwinds) {
   EXPECT_EQ(elsewhere, 0);
 }
 
-TEST(Api, TheMainFlowIsToldThatItWouldBlockForEver) {
-  std::thread([] {
-    leaks on_purpose;  // the two are abandoned with their thread
-    vervet::fiber<> a, b;
-    a = vervet::spawn([&b] { b.join(); });
-    b = vervet::spawn([&a] { a.join(); });
-    EXPECT_THROW(a.join(), vervet::would_block_forever);
-    EXPECT_FALSE(b.join(1ms));
-  }).join();
-}
-
-TEST(Api, EachThreadHostsItsOwn) {
+TEST(Fiber, EachThreadHostsItsOwn) {
   std::vector<std::thread> threads;
   std::atomic<int> right{0};
   for (int t = 0; t < 4; ++t)
@@ -271,7 +216,7 @@ TEST(Api, EachThreadHostsItsOwn) {
   EXPECT_EQ(right, 400);
 }
 
-TEST(Api, AFiberCanBeAwaitedFromAnotherThread) {
+TEST(Fiber, AFiberCanBeAwaitedFromAnotherThread) {
   auto f = vervet::spawn([] {
     vervet::sleep_for(5ms);
     return 9;
@@ -282,194 +227,5 @@ TEST(Api, AFiberCanBeAwaitedFromAnotherThread) {
   other.join();
   EXPECT_EQ(seen, 9);
 }
-
-TEST(Run, RefusesWorkersOutOfRange) {
-  EXPECT_THROW(vervet::run({.workers = 257}, [] {}), std::system_error);
-}
-
-TEST(Run, RefusesToNest) {
-  vervet::run({.workers = 1},
-              [] { EXPECT_THROW(vervet::run({.workers = 1}, [] {}), std::logic_error); });
-}
-
-TEST(Run, UsesTheCpusThereAreByDefault) {
-  EXPECT_EQ(vervet::run({}, [] { return 3; }), 3);
-}
-
-TEST(Run, RethrowsWhatTheFunctionThrows) {
-  auto fails = [] { throw std::out_of_range("x"); };
-  EXPECT_THROW(vervet::run({.workers = 1}, fails), std::out_of_range);
-}
-
-TEST(Run, WaitsForFibersThatNobodyJoins) {
-  std::atomic<int> ended{0};
-  vervet::run({.workers = 2}, [&] {
-    for (int i = 0; i < 10; ++i)
-      vervet::spawn([&] {
-        vervet::sleep_for(10ms);
-        ++ended;
-      });
-  });
-  EXPECT_EQ(ended, 10);
-}
-
-TEST(Run, LetsTheLightFibersOfItsCallerGoOn) {
-  int ticks = 0;
-  auto ticker = vervet::spawn([&] {
-    for (; ticks < 5; ++ticks) vervet::sleep_for(1ms);
-  });
-  vervet::run({.workers = 1}, [] { vervet::sleep_for(100ms); });
-  EXPECT_EQ(ticks, 5);
-  ticker.join();
-}
-
-TEST(Run, TellsOfADeadlockItsFunctionFirstThenTheOthers) {
-  for (unsigned workers : {1u, 2u}) {
-    std::atomic<int> told{0};
-    vervet::run({.workers = workers}, [&told] {
-      struct pair {
-        vervet::fiber<> a, b;
-        std::atomic<bool> ready{false};
-      };
-      auto both = std::make_shared<pair>();
-      auto join = [both, &told](vervet::fiber<> pair::*other) {
-        while (!both->ready) vervet::yield();
-        try {
-          (both.get()->*other).join();
-        } catch (const vervet::would_block_forever&) {
-          ++told;
-        }
-      };
-      both->a = vervet::spawn(join, &pair::b);
-      both->b = vervet::spawn(join, &pair::a);
-      both->ready = true;
-      EXPECT_THROW(both->a.join(), vervet::would_block_forever);
-      EXPECT_EQ(told, 0);
-    });
-    EXPECT_EQ(told, 1);
-  }
-}
-
-TEST(Run, PthreadExitEndsAFiberWithoutAResult) {
-  vervet::run({.workers = 1}, [] {
-    bool unwound = false;
-    auto f = vervet::spawn([&]() -> int {
-      struct note {
-        bool& flag;
-        ~note() { flag = true; }
-      } n{unwound};
-      pthread_exit(nullptr);
-    });
-    f.join();
-    EXPECT_TRUE(unwound);
-    EXPECT_THROW(f.get(), std::logic_error);
-  });
-}
-
-class RunWith : public testing::TestWithParam<unsigned> {};
-
-TEST_P(RunWith, ManyFullFibersSleepAndAreSummedUp) {
-  std::atomic<unsigned> sum{0};
-  unsigned joined = vervet::run({.workers = GetParam()}, [&] {
-    std::vector<vervet::fiber<unsigned>> all;
-    for (unsigned i = 0; i < many; ++i)
-      all.push_back(vervet::spawn({.stack_size = 64 * 1024}, [&sum, i] {
-        vervet::sleep_for(std::chrono::microseconds(i % 1000));
-        sum += i;
-        return i;
-      }));
-    unsigned total = 0;
-    for (auto& f : all) total += f.get();
-    return total;
-  });
-  EXPECT_EQ(sum, many * (many - 1) / 2);
-  EXPECT_EQ(joined, sum);
-}
-
-struct counts_its_end {
-  std::atomic<int>* ended = nullptr;
-  ~counts_its_end() {
-    if (ended != nullptr) ++*ended;
-  }
-};
-thread_local int thread_number = 7;
-thread_local counts_its_end at_end;
-
-TEST_P(RunWith, EachFullFiberHasItsThreadLocals) {
-  std::atomic<int> wrong{0}, ended{0};
-  constexpr int count = 200;
-  vervet::run({.workers = GetParam()}, [&] {
-    std::vector<vervet::fiber<>> all;
-    for (int i = 0; i < count; ++i)
-      all.push_back(vervet::spawn([&, i] {
-        at_end.ended = &ended;
-        if (thread_number != 7) ++wrong;
-        thread_number = i;
-        errno = i;
-        for (int round = 0; round < 20; ++round) {
-          if (round % 5 == 0) vervet::sleep_for(200us);
-          vervet::yield();
-          if (thread_number != i || errno != i) ++wrong;
-        }
-      }));
-    vervet::joinall(all);
-    // Destructors of thread_local objects have run when join() returns, as with threads.
-    EXPECT_EQ(ended, count);
-  });
-  EXPECT_EQ(wrong, 0);
-}
-
-TEST_P(RunWith, ExceptionsAreThrownAcrossSwitchesInManyFibers) {
-  int caught = vervet::run({.workers = GetParam()}, [] {
-    std::vector<vervet::fiber<int>> all;
-    for (int i = 0; i < 200; ++i)
-      all.push_back(vervet::spawn([i] {
-        try {
-          vervet::sleep_for(100us);
-          throw i;
-        } catch (int) {
-          vervet::yield();
-          try {
-            throw;
-          } catch (int again) {
-            return again == i ? 1 : 0;
-          }
-        }
-      }));
-    int total = 0;
-    for (auto& f : all) total += f.get();
-    return total;
-  });
-  EXPECT_EQ(caught, 200);
-}
-
-TEST_P(RunWith, StackSizeIsHonoured) {
-  struct deep {
-    [[gnu::noinline]] static int down(int left) {
-      volatile char frame[4096];
-      frame[0] = 1;
-      return left == 0 ? 0 : down(left - 1) + frame[0];
-    }
-  };
-  int depth = vervet::run({.workers = GetParam()}, [] {
-    return vervet::spawn({.stack_size = 8 << 20}, deep::down, 1200).get();
-  });
-  EXPECT_EQ(depth, 1200);
-}
-
-TEST_P(RunWith, CanBeRepeated) {
-  for (int i = 0; i < 5; ++i) {
-    int seen = vervet::run({.workers = GetParam()}, [i] {
-      auto f = vervet::spawn([i] {
-        vervet::yield();
-        return i;
-      });
-      return f.get();
-    });
-    EXPECT_EQ(seen, i);
-  }
-}
-
-INSTANTIATE_TEST_SUITE_P(Workers, RunWith, testing::Values(1u, 2u, 4u));
 
 }  // namespace

@@ -113,6 +113,14 @@ TEST(LightHubIo, ClosingWakesWhoWaits) {
   p.read_end = -1;
 }
 
+TEST(LightHubIo, WhoOnlyLooksFindsWhatHasComeUnseen) {
+  pipe_ends p;
+  EXPECT_EQ(p.get(vervet_after(0)), -ETIMEDOUT);
+  EXPECT_EQ(p.get(vervet_after(millisecond)), -ETIMEDOUT);
+  p.put('x');
+  EXPECT_EQ(p.get(vervet_after(0)), 'x');
+}
+
 TEST(LightHubIo, AKillCutsTheWait) {
   pipe_ends p;
   int result = 0;
