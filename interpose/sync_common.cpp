@@ -60,6 +60,8 @@ void yield_fiber() {
   if (!on_fiber()) return;
   runtime_scope scope;
   scheduler::yield();
+  // Whom an OS thread waits for may be another one.
+  if (thread::self() == nullptr) sys::call(SYS_sched_yield);
 }
 
 }  // namespace vervet::interpose::sync

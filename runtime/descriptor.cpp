@@ -56,7 +56,7 @@ light_hub* covering_hub() {
 // it register it with theirs as well, which has the kernel report its present state there.
 int ensure_registered(int fd, descriptor& d, bool renew) {
   light_hub* light = covering_hub();
-  uint32_t home = light == nullptr ? 0 : light->number();
+  uint32_t home = light == nullptr ? hub::number() : light->number();
   bool known = d.registered.load(std::memory_order_relaxed) != 0 &&
                d.home.load(std::memory_order_relaxed) == home;
   if (known && !renew) return 0;
@@ -77,7 +77,7 @@ int ensure_registered(int fd, descriptor& d, bool renew) {
 void unregister(int fd, const descriptor& d) {
   uint32_t home = d.home.load(std::memory_order_relaxed);
   light_hub* light = covering_hub();
-  if (home == 0)
+  if (home == hub::number())
     hub::get_poller().remove(fd);
   else if (light != nullptr && light->number() == home)
     light->open_poller()->remove(fd);

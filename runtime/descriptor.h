@@ -56,7 +56,7 @@ struct descriptor {
   std::atomic<bool> listening{false};
   std::atomic<uint32_t> generation{0};       // bumped at close: stale events are told by it
   std::atomic<uint32_t> registered{0};       // 0: not with a poller; else 1 + forks seen at that time
-  std::atomic<uint32_t> home{0};             // with which: 0 the scheduler's, else a light hub's (its number)
+  std::atomic<uint32_t> home{0};             // with which: the number of a light hub, or the scheduler's
   std::atomic<int64_t> receive_timeout{0};   // SO_RCVTIMEO in ns, 0: none
   std::atomic<int64_t> send_timeout{0};
   std::atomic<int> low_water{0};             // SO_RCVLOWAT if it is more than 1

@@ -14,6 +14,8 @@ namespace vervet::hub {
 int open();
 void close();
 poller& get_poller();
+// Which poller that is: another one each time it is opened, and none of a light hub's numbers.
+uint32_t number();
 
 // Arms the fiber's timer for its wait `epoch`; cancels it (no effect if it fired or was never armed).
 void arm_timer(fiber& f, uint64_t epoch, deadline until);

@@ -349,7 +349,10 @@ void light_hub::park_host(deadline until) {
   bool own_flow_waits = parker::state_of(seen) == park_state::asleep;
   inbox_lock_.acquire();
   if (!inbox_.empty() || !fired_.empty() || !due_.empty()) return inbox_lock_.release();
-  host_epoch_ = host_->arm(own_flow_waits ? main_flow_.present.load(std::memory_order_relaxed)
+  // The scopes are those of whichever flow left last, and its own wait's business.
+  auto accepts = static_cast<uint32_t>(main_flow_.present.load(std::memory_order_relaxed)) &
+                 ~static_cast<uint32_t>(wait_class::scopes);
+  host_epoch_ = host_->arm(own_flow_waits ? static_cast<wait_class>(accepts)
                                           : wait_class::uninterruptible);
   asleep_.store(on_futex, std::memory_order_relaxed);
   inbox_lock_.release();

@@ -166,7 +166,7 @@ class light_hub {
   unsigned exception_states_known_ = 0;
   void* alternate_stack_ = nullptr;
   light_hub* next_free_ = nullptr;
-  uint32_t number_ = 0;          // no other hub had it; 0 is the scheduler's
+  uint32_t number_ = 0;          // no other hub had it, nor the scheduler
   poller poller_;
   uint32_t watching_ = 0;
   uint32_t turns_unwatched_ = 0;  // since the poller was looked into
