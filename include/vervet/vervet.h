@@ -9,7 +9,8 @@
  *    threads. vervet_spawn() makes full fibers there. A blocking libc call blocks the kernel thread
  *    under it; waits of this interface do not.
  * In a program started by the launcher `vervet`, a thread's fiber that calls vervet_spawn() hosts
- * light fibers, as an OS thread does; every blocking libc call of theirs lets the others run.
+ * light fibers, as an OS thread does; every blocking libc call of theirs lets the others run. So it
+ * does in a program linked with vervet::patched, see vervet_patched().
  *
  * Errors: functions that return int return 0 or a positive error number, as pthread functions do;
  * errno is never set. Time: nanoseconds; deadlines are points on CLOCK_MONOTONIC.
