@@ -1,5 +1,6 @@
-// Ten downloads on one thread, in libcurl's easy, blocking interface. Built against vervet::patched, so
-// that what blocks parks a fiber. Argument: the URL of a site whose page /N takes its time.
+// Ten downloads on one thread, in libcurl's easy, blocking interface. Built against
+// vervet::patched, so that what blocks parks a fiber. Argument: the URL of a site whose page /N
+// takes its time.
 #include <chrono>
 #include <iostream>
 #include <memory>
@@ -36,8 +37,7 @@ int main(int argc, char** argv) {
   curl_global_init(CURL_GLOBAL_ALL);
   auto start = std::chrono::steady_clock::now();
   std::vector<vervet::fiber<std::string>> pages;
-  for (int i = 0; i < 10; ++i)
-    pages.push_back(vervet::spawn(get, site + "/" + std::to_string(i)));
+  for (int i = 0; i < 10; ++i) pages.push_back(vervet::spawn(get, site + "/" + std::to_string(i)));
   for (auto& page : pages) std::cout << page.get() << '\n';
   std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
   std::cout << (took < 1500ms ? "all at the same time" : "one after the other") << '\n';

@@ -1,5 +1,6 @@
 // Ten MariaDB queries of 0.2 s on one thread, each with a connection of its own, in libmariadb's
-// blocking calls. Built against vervet::patched, so that what blocks parks a fiber. Argument: the port.
+// blocking calls. Built against vervet::patched, so that what blocks parks a fiber. Argument: the
+// port.
 #include <chrono>
 #include <cstdlib>
 #include <iostream>

@@ -1,5 +1,6 @@
 // Ten PostgreSQL queries of 0.2 s on one thread, each with a connection of its own, in libpq's
-// blocking calls. Built against vervet::patched, so that what blocks parks a fiber. Argument: the port.
+// blocking calls. Built against vervet::patched, so that what blocks parks a fiber. Argument: the
+// port.
 #include <chrono>
 #include <iostream>
 #include <memory>
@@ -22,8 +23,7 @@ std::string square(const std::string& port, int number) {
   std::string text = std::to_string(number);
   std::string query = "SELECT " + text + " * " + text + " FROM pg_sleep(0.2)";
   result r(PQexec(c.get(), query.c_str()), PQclear);
-  if (PQresultStatus(r.get()) != PGRES_TUPLES_OK)
-    throw std::runtime_error(PQerrorMessage(c.get()));
+  if (PQresultStatus(r.get()) != PGRES_TUPLES_OK) throw std::runtime_error(PQerrorMessage(c.get()));
   return PQgetvalue(r.get(), 0, 0);
 }
 

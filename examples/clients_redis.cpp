@@ -1,5 +1,5 @@
-// Ten Redis clients on one thread: each waits, in hiredis' blocking calls, for an element of its own
-// list. Built against vervet::patched, so that what blocks parks a fiber. Argument: the port.
+// Ten Redis clients on one thread: each waits, in hiredis' blocking calls, for an element of its
+// own list. Built against vervet::patched, so that what blocks parks a fiber. Argument: the port.
 #include <chrono>
 #include <cstdlib>
 #include <iostream>

@@ -30,12 +30,13 @@ bool named_in_environment() {
   return false;
 }
 
-// Whether this object has us among what it needs. ld.so has made the table's addresses absolute, but
-// for objects whose table it could not write (the vDSO), which need nothing.
+// Whether this object has us among what it needs. ld.so has made the table's addresses absolute,
+// but for objects whose table it could not write (the vDSO), which need nothing.
 int needs_us(dl_phdr_info* object, size_t, void*) {
   for (int i = 0; i < object->dlpi_phnum; ++i) {
     if (object->dlpi_phdr[i].p_type != PT_DYNAMIC) continue;
-    auto* table = reinterpret_cast<const ElfW(Dyn)*>(object->dlpi_addr + object->dlpi_phdr[i].p_vaddr);
+    auto* table =
+        reinterpret_cast<const ElfW(Dyn)*>(object->dlpi_addr + object->dlpi_phdr[i].p_vaddr);
     const char* strings = nullptr;
     for (auto* entry = table; entry->d_tag != DT_NULL; ++entry)
       if (entry->d_tag == DT_STRTAB) strings = reinterpret_cast<const char*>(entry->d_un.d_ptr);

@@ -5,9 +5,9 @@ namespace vervet::interpose {
 
 enum class mode { preloaded, linked };
 
-// Preloaded: LD_PRELOAD names it, which is how the launcher works and what wins; or nothing needs it
-// (the loader's --preload, /etc/ld.so.preload). Linked: a program or library needs it.
-// Decided at the first call.
+// Preloaded: LD_PRELOAD names it, which is how the launcher works and what wins; or nothing needs
+// it (the loader's --preload, /etc/ld.so.preload). Linked: a program or library needs it. Decided
+// at the first call.
 mode present_mode();
 
 // At start: tells libvervet.so what is patched, for vervet_patched().

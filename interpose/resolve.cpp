@@ -13,9 +13,7 @@
 namespace vervet::interpose {
 namespace {
 
-bool on_light_fiber() {
-  return on_fiber() && self_state.current->kind == fiber_kind::light;
-}
+bool on_light_fiber() { return on_fiber() && self_state.current->kind == fiber_kind::light; }
 
 // Addresses in digits are read, not looked up.
 bool is_address(const char* name) {
@@ -72,14 +70,15 @@ int resolve_into(hostent** result, int* host_error, Call call) {
 using namespace vervet;
 using namespace vervet::interpose;
 
-EXPORT int getaddrinfo(const char* node, const char* service, const addrinfo* hints,
-                       addrinfo** found) {
+EXPORT
+int getaddrinfo(const char* node, const char* service, const addrinfo* hints, addrinfo** found) {
   if (node == nullptr || is_address(node)) return real().getaddrinfo(node, service, hints, found);
   return resolve(EAI_SYSTEM, [=] { return real().getaddrinfo(node, service, hints, found); });
 }
 
-EXPORT int getnameinfo(const sockaddr* address, socklen_t size, char* host, socklen_t host_size,
-                       char* service, socklen_t service_size, int flags) {
+EXPORT
+int getnameinfo(const sockaddr* address, socklen_t size, char* host, socklen_t host_size,
+                char* service, socklen_t service_size, int flags) {
   constexpr int digits = NI_NUMERICHOST | NI_NUMERICSERV;
   if ((flags & digits) == digits)
     return real().getnameinfo(address, size, host, host_size, service, service_size, flags);
@@ -88,34 +87,40 @@ EXPORT int getnameinfo(const sockaddr* address, socklen_t size, char* host, sock
   });
 }
 
-EXPORT hostent* gethostbyname(const char* name) {
+EXPORT
+hostent* gethostbyname(const char* name) {
   return resolve<hostent*>(nullptr, [=] { return real().gethostbyname(name); });
 }
 
-EXPORT hostent* gethostbyname2(const char* name, int family) {
+EXPORT
+hostent* gethostbyname2(const char* name, int family) {
   return resolve<hostent*>(nullptr, [=] { return real().gethostbyname2(name, family); });
 }
 
-EXPORT hostent* gethostbyaddr(const void* address, socklen_t size, int family) {
+EXPORT
+hostent* gethostbyaddr(const void* address, socklen_t size, int family) {
   return resolve<hostent*>(nullptr, [=] { return real().gethostbyaddr(address, size, family); });
 }
 
-EXPORT int gethostbyname_r(const char* name, hostent* host, char* buffer, size_t size,
-                           hostent** result, int* host_error) {
+EXPORT
+int gethostbyname_r(const char* name, hostent* host, char* buffer, size_t size, hostent** result,
+                    int* host_error) {
   return resolve_into(result, host_error, [=] {
     return real().gethostbyname_r(name, host, buffer, size, result, host_error);
   });
 }
 
-EXPORT int gethostbyname2_r(const char* name, int family, hostent* host, char* buffer, size_t size,
-                            hostent** result, int* host_error) {
+EXPORT
+int gethostbyname2_r(const char* name, int family, hostent* host, char* buffer, size_t size,
+                     hostent** result, int* host_error) {
   return resolve_into(result, host_error, [=] {
     return real().gethostbyname2_r(name, family, host, buffer, size, result, host_error);
   });
 }
 
-EXPORT int gethostbyaddr_r(const void* address, socklen_t address_size, int family, hostent* host,
-                           char* buffer, size_t size, hostent** result, int* host_error) {
+EXPORT
+int gethostbyaddr_r(const void* address, socklen_t address_size, int family, hostent* host,
+                    char* buffer, size_t size, hostent** result, int* host_error) {
   return resolve_into(result, host_error, [=] {
     return real().gethostbyaddr_r(address, address_size, family, host, buffer, size, result,
                                   host_error);

@@ -1,15 +1,15 @@
-// Whether libc is patched: whether a blocking call of a library that knows nothing of fibers (recv(),
-// poll(), nanosleep(), pthread_mutex_lock(), getaddrinfo() …) parks the calling fiber, and not its
-// thread. gevent's monkey.is_module_patched(); but patching is decided when the program is linked
-// or started, so no module can have kept an unpatched function from before.
+// Whether libc is patched: whether a blocking call of a library that knows nothing of fibers
+// (recv(), poll(), nanosleep(), pthread_mutex_lock(), getaddrinfo() …) parks the calling fiber, and
+// not its thread. gevent's monkey.is_module_patched(); but patching is decided when the program is
+// linked or started, so no module can have kept an unpatched function from before.
 //
 //   target_link_libraries(app vervet::patched)   # CMake; or -lvervet_preload before -lc
 //   vervet ./app                                 # the launcher: every thread becomes a fiber
 //
-// Linked, the program's threads stay what they are, and so do its children; light fibers of any thread,
-// and the thread's own flow while it has fibers, park. What a signal handler interrupts goes on
-// afterwards: no call of a light fiber returns EINTR. A kill, a timeout or a scope that is due ends a
-// call that can fail with errno ECANCELED, and ends the next wait of the API as always.
+// Linked, the program's threads stay what they are, and so do its children; light fibers of any
+// thread, and the thread's own flow while it has fibers, park. What a signal handler interrupts
+// goes on afterwards: no call of a light fiber returns EINTR. A kill, a timeout or a scope that is
+// due ends a call that can fail with errno ECANCELED, and ends the next wait of the API as always.
 //
 // Still blocking the thread: calls that libc makes inside itself (stdio on a socket), waits for
 // signals (sigwait, pause, ppoll with another mask), regular files.

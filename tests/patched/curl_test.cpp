@@ -21,7 +21,8 @@ size_t keep(char* data, size_t size, size_t count, void* to) {
 
 CURLcode get(const std::string& host, int number, std::string& body) {
   CURL* easy = curl_easy_init();
-  std::string url = "http://" + host + ":" + std::to_string(http->port()) + "/" + std::to_string(number);
+  std::string url =
+      "http://" + host + ":" + std::to_string(http->port()) + "/" + std::to_string(number);
   curl_easy_setopt(easy, CURLOPT_URL, url.c_str());
   curl_easy_setopt(easy, CURLOPT_PROXY, "");
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, keep);

@@ -39,9 +39,21 @@ struct call {
 void PrintTo(const call& c, std::ostream* out) { *out << c.name; }
 
 const call calls[] = {
-    {"recv", [](sockets& s) { char b; return recv(s.end[0], &b, 1, 0); }},
-    {"read", [](sockets& s) { char b; return read(s.end[0], &b, 1); }},
-    {"poll", [](sockets& s) { pollfd p{s.end[0], POLLIN, 0}; return long{poll(&p, 1, -1)}; }},
+    {"recv",
+     [](sockets& s) {
+       char b;
+       return recv(s.end[0], &b, 1, 0);
+     }},
+    {"read",
+     [](sockets& s) {
+       char b;
+       return read(s.end[0], &b, 1);
+     }},
+    {"poll",
+     [](sockets& s) {
+       pollfd p{s.end[0], POLLIN, 0};
+       return long{poll(&p, 1, -1)};
+     }},
     {"poll_two",
      [](sockets& s) {
        pollfd p[2] = {{s.end[0], POLLIN, 0}, {s.end[1], POLLIN, 0}};
@@ -54,7 +66,11 @@ const call calls[] = {
        FD_SET(s.end[0], &set);
        return long{select(s.end[0] + 1, &set, nullptr, nullptr, nullptr)};
      }},
-    {"nanosleep", [](sockets&) { timespec t{10, 0}; return long{nanosleep(&t, nullptr)}; }},
+    {"nanosleep",
+     [](sockets&) {
+       timespec t{10, 0};
+       return long{nanosleep(&t, nullptr)};
+     }},
     {"usleep", [](sockets&) { return long{usleep(10'000'000)}; }},
     {"sem_wait",
      [](sockets&) {
@@ -90,7 +106,10 @@ TEST_P(PatchedCut, AKillEndsTheCallWithECANCELED) {
     usleep(0);
   });
   usleep(20'000);
-  auto took = time_of([&] { EXPECT_EQ(vervet_kill(fiber.native_handle()), 0); fiber.join(); });
+  auto took = time_of([&] {
+    EXPECT_EQ(vervet_kill(fiber.native_handle()), 0);
+    fiber.join();
+  });
   EXPECT_EQ(result, -1);
   EXPECT_EQ(error, ECANCELED);
   EXPECT_LT(took, 1s);

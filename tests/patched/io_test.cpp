@@ -185,7 +185,8 @@ struct listener {
 void echo(int fd) {
   char buffer[64];
   ssize_t got;
-  while ((got = recv(fd, buffer, sizeof buffer, 0)) > 0) EXPECT_EQ(send(fd, buffer, static_cast<size_t>(got), 0), got);
+  while ((got = recv(fd, buffer, sizeof buffer, 0)) > 0)
+    EXPECT_EQ(send(fd, buffer, static_cast<size_t>(got), 0), got);
   close(fd);
 }
 
@@ -279,8 +280,16 @@ TEST(PatchedIo, CountersAndDuplicatesPark) {
 
 TEST(PatchedIo, AShortSleepOfZeroLetsOthersRun) {
   std::string order;
-  auto a = vervet::spawn([&] { order += 'a'; usleep(0); order += 'c'; });
-  auto b = vervet::spawn([&] { order += 'b'; sched_yield(); order += 'd'; });
+  auto a = vervet::spawn([&] {
+    order += 'a';
+    usleep(0);
+    order += 'c';
+  });
+  auto b = vervet::spawn([&] {
+    order += 'b';
+    sched_yield();
+    order += 'd';
+  });
   a.get();
   b.get();
   EXPECT_EQ(order, "abcd");
@@ -290,9 +299,8 @@ TEST(PatchedIo, LargeTransfersAreWhole) {
   pair_of p(true);
   constexpr size_t size = 3'000'000;
   std::vector<char> sent(size, 'y'), got(size);
-  auto writer = vervet::spawn([&] {
-    EXPECT_EQ(write(p.end[1], sent.data(), size), static_cast<ssize_t>(size));
-  });
+  auto writer = vervet::spawn(
+      [&] { EXPECT_EQ(write(p.end[1], sent.data(), size), static_cast<ssize_t>(size)); });
   auto reader = vervet::spawn([&] {
     EXPECT_EQ(recv(p.end[0], got.data(), size, MSG_WAITALL), static_cast<ssize_t>(size));
   });

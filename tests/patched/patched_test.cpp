@@ -110,9 +110,7 @@ TEST(Patched, HandlersRunNativelyAndCallsGoOn) {
     std::this_thread::sleep_for(20ms);
     pthread_kill(self, SIGUSR1);
   });
-  auto took = time_of([] {
-    run_fibers(3, [](int) { EXPECT_EQ(usleep(60'000), 0); });
-  });
+  auto took = time_of([] { run_fibers(3, [](int) { EXPECT_EQ(usleep(60'000), 0); }); });
   sender.join();
   EXPECT_EQ(handled, 1);
   EXPECT_GE(took, 60ms);

@@ -46,8 +46,8 @@ TEST(PatchedPostgres, SlowQueriesShareAThread) {
 // Names are looked up on a thread of the pool.
 TEST(PatchedPostgres, ConnectsByName) {
   run_fibers(3, [](int) {
-    std::string where = "host=localhost user=postgres dbname=postgres port=" +
-                        std::to_string(postgres->port());
+    std::string where =
+        "host=localhost user=postgres dbname=postgres port=" + std::to_string(postgres->port());
     PGconn* link = PQconnectdb(where.c_str());
     EXPECT_EQ(PQstatus(link), CONNECTION_OK) << PQerrorMessage(link);
     PQfinish(link);
@@ -86,8 +86,8 @@ int main(int argc, char** argv) {
   std::string data = s.directory() + "/data";
   if (!s.run({make, "-D", data, "-U", "postgres", "-A", "trust", "-N", "--locale=C"}, "postgres"))
     skip("initdb fails: " + s.log());
-  s.start({path, "-D", data, "-h", "127.0.0.1", "-p", std::to_string(s.port()), "-k",
-           s.directory(), "-c", "fsync=off", "-c", "shared_buffers=8MB"},
+  s.start({path, "-D", data, "-h", "127.0.0.1", "-p", std::to_string(s.port()), "-k", s.directory(),
+           "-c", "fsync=off", "-c", "shared_buffers=8MB"},
           "postgres");
   if (!s.await_port()) skip("postgres does not start: " + s.log());
   std::string where = "host=127.0.0.1 user=postgres port=" + std::to_string(s.port());

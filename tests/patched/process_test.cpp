@@ -129,7 +129,9 @@ TEST(PatchedProcess, AVforkedChildMayExecute) {
 
 TEST(PatchedResolver, NamesAreResolvedOnAPoolsThread) {
   int ran = 0;
-  auto other = vervet::spawn([&] { for (int i = 0; i < 3; ++i, ++ran) usleep(0); });
+  auto other = vervet::spawn([&] {
+    for (int i = 0; i < 3; ++i, ++ran) usleep(0);
+  });
   run_fibers(4, [](int) {
     addrinfo hints{};
     hints.ai_family = AF_INET;

@@ -87,8 +87,8 @@ int main(int argc, char** argv) {
   if (path.empty()) skip("no redis-server");
   server s;
   redis = &s;
-  s.start({path, "--port", std::to_string(s.port()), "--bind", "127.0.0.1", "--save", "",
-           "--dir", s.directory()});
+  s.start({path, "--port", std::to_string(s.port()), "--bind", "127.0.0.1", "--save", "", "--dir",
+           s.directory()});
   if (!s.await_port()) skip("redis-server does not start: " + s.log());
   return RUN_ALL_TESTS();
 }

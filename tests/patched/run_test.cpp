@@ -18,9 +18,8 @@ namespace {
 using namespace patched_test;
 
 TEST(PatchedRun, CallsOfFullFibersPark) {
-  auto took = time_of([] {
-    vervet::run({.workers = 2}, [] { run_fibers(20, [](int) { usleep(100'000); }); });
-  });
+  auto took = time_of(
+      [] { vervet::run({.workers = 2}, [] { run_fibers(20, [](int) { usleep(100'000); }); }); });
   EXPECT_LT(took, 900ms);
 }
 

@@ -35,15 +35,16 @@ class server {
   int pid_ = -1;
 };
 
-// The program's path, looked for in PATH, the places where servers are, and `more`; empty if it is missing.
+// The program's path, looked for in PATH, the places where servers are, and `more`; empty if it is
+// missing.
 std::string program(const std::string& name, const std::vector<std::string>& more = {});
 
 // Ends the test program: 77 tells ctest that it was skipped.
 [[noreturn]] void skip(const std::string& reason);
 
-// What the tests of all client libraries expect of `queries` slow queries, one a fiber, each of which
-// takes `each` ms at the server: done in about one query's time, with one kernel thread beside
-// those there were and `helpers`.
+// What the tests of all client libraries expect of `queries` slow queries, one a fiber, each of
+// which takes `each` ms at the server: done in about one query's time, with one kernel thread
+// beside those there were and `helpers`.
 void expect_concurrent(int queries, int each, int helpers, void (*query)(int number));
 
 }  // namespace patched_test

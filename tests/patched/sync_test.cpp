@@ -84,7 +84,10 @@ TEST_P(PatchedMutex, ANativeThreadsUnlockWakesAFiber) {
   });
   while (!locked) std::this_thread::yield();
   bool slept = false;
-  auto sleeper = vervet::spawn([&] { usleep(5000); slept = true; });
+  auto sleeper = vervet::spawn([&] {
+    usleep(5000);
+    slept = true;
+  });
   run_fibers(1, [&](int) {
     EXPECT_EQ(pthread_mutex_lock(m), 0);
     EXPECT_TRUE(slept);
