@@ -91,7 +91,7 @@ const call calls[] = {
        errno = error;
        return result;
      }},
-    {"system", [](sockets&) { return long{system("sleep 10")}; }},
+    {"system", [](sockets&) { return long{system("exec sleep 10")}; }},
 };
 
 class PatchedCut : public testing::TestWithParam<call> {};
