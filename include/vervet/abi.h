@@ -52,8 +52,8 @@ typedef struct vervet_scope {
   uint32_t flags;      /* VERVET_SCOPE_SHIELD */
   uint32_t cancelled;  /* atomic */
   uint32_t fired;      /* has cut a wait */
-  struct vervet_scope* outer;
-  void* sleeper;       /* atomic */
+  struct vervet_scope* outer; /* ours */
+  void* sleeper;       /* ours; atomic */
   void (*raise)(struct vervet_scope*); /* what vervet_take_cut()'s caller does: throw, for one */
 } vervet_scope;
 
@@ -83,7 +83,9 @@ VERVET_API void** vervet_local_slot(void);
 
 /* ---- Descriptors ---------------------------------------------------------------------------- */
 
+/* What to wait for at a descriptor, and what has happened there: there is something to read. */
 #define VERVET_READABLE 1u
+/* The same: there is room. */
 #define VERVET_WRITABLE 4u
 
 /* Waits until `fd` is readable or writable (one of them), or has failed or been hung up.
@@ -128,11 +130,11 @@ VERVET_API void vervet_hub_release(vervet_hub* hub);
 /* A watcher calls back on the hub that started it, in a fiber of its own, so that the callback may
  * wait. The caller's memory, until it is stopped or, if it fires once, has fired. */
 typedef struct vervet_watcher {
-  void (*callback)(struct vervet_watcher*, unsigned events);
+  void (*callback)(struct vervet_watcher*, unsigned events); /* what has happened; 0: the deadline */
   int fd;            /* -1: a timer alone */
   unsigned events;   /* VERVET_READABLE | VERVET_WRITABLE */
   int64_t deadline;  /* VERVET_NEVER: none. When it passes the callback gets events 0. */
-  void* ours[24];
+  void* ours[24];    /* the runtime's */
 } vervet_watcher;
 
 /* Starts it: one callback, at the first event or the deadline, then it is stopped. 0, EBADF, EPERM, EAGAIN. */
@@ -164,11 +166,11 @@ typedef struct vervet_thread_pool vervet_thread_pool;
  * memory, until run() is called: the pool does not touch it afterwards. Fill in run; the rest is
  * ours. */
 typedef struct vervet_job {
-  void (*run)(struct vervet_job*);
-  struct vervet_job* next;
-  struct vervet_job* previous;
-  void* submitter;
-  uint32_t queued;
+  void (*run)(struct vervet_job*); /* called on the pool's thread */
+  struct vervet_job* next;         /* ours, as what follows */
+  struct vervet_job* previous;     /* ours */
+  void* submitter;                 /* ours */
+  uint32_t queued;                 /* ours */
 } vervet_job;
 
 /* A pool of up to `threads` threads (0: four for each CPU, eight at least), made when needed; one

@@ -52,6 +52,7 @@ class address {
     std::memcpy(&storage_, raw, size);
   }
 
+  // This host alone, IPv4.
   static address loopback(std::uint16_t port) { return {"127.0.0.1", port}; }
   // Every interface, IPv4; "::" for IPv6 (and IPv4, unless listen_options say otherwise).
   static address any(std::uint16_t port) { return {"0.0.0.0", port}; }
@@ -71,6 +72,7 @@ class address {
     return made;
   }
 
+  // AF_INET, AF_INET6, AF_UNIX; AF_UNSPEC if it is empty.
   int family() const noexcept { return storage_.any.sa_family; }
 
   // 0 if it has none.

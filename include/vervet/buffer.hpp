@@ -24,12 +24,14 @@ concept writable_range =
 // std::string, std::vector, std::span. It owns nothing. size() is in bytes.
 class buffer {
  public:
+  // The memory must be there for as long as the call that is given this goes on.
   constexpr buffer(void* data, std::size_t size) noexcept : data_(data), size_(size) {}
   template <detail::writable_range R>
   constexpr buffer(R&& range) noexcept  // NOLINT: implicit
       : data_(std::ranges::data(range)),
         size_(std::ranges::size(range) * sizeof(std::ranges::range_value_t<R>)) {}
 
+  // Where it begins, and how many bytes it has.
   constexpr void* data() const noexcept { return data_; }
   constexpr std::size_t size() const noexcept { return size_; }
 
@@ -42,6 +44,7 @@ class buffer {
 // char array and a literal are text, as for std::string_view: up to the first zero.
 class const_buffer {
  public:
+  // The memory must be there for as long as the call that is given this goes on.
   constexpr const_buffer(const void* data, std::size_t size) noexcept : data_(data), size_(size) {}
   constexpr const_buffer(buffer b) noexcept  // NOLINT: implicit
       : data_(b.data()), size_(b.size()) {}
@@ -59,6 +62,7 @@ class const_buffer {
       : data_(std::ranges::data(range)),
         size_(std::ranges::size(range) * sizeof(std::ranges::range_value_t<R>)) {}
 
+  // Where it begins, and how many bytes it has.
   constexpr const void* data() const noexcept { return data_; }
   constexpr std::size_t size() const noexcept { return size_; }
   // Without the first n bytes. REQUIRES: n <= size().

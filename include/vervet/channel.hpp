@@ -65,6 +65,7 @@ class channel {
   using value_type = T;
   using iterator = detail::draining_iterator<channel, T>;
 
+  // capacity: how many values it keeps before send() waits; 0: none, each send meets its receive.
   explicit channel(std::size_t capacity = 0) : capacity_(capacity) {}
   channel(const channel&) = delete;
   channel& operator=(const channel&) = delete;

@@ -24,6 +24,7 @@ class would_block_forever : public std::system_error {
 // Thrown by calls that return a value, when their own deadline has passed before there is one.
 class timed_out : public std::system_error {
  public:
+  // what: the call, for people.
   explicit timed_out(const char* what)
       : std::system_error(ETIMEDOUT, std::generic_category(), what) {}
 };
@@ -34,6 +35,7 @@ class timed_out : public std::system_error {
 class cut_short {
  public:
   virtual ~cut_short() = default;
+  // For people; never null.
   virtual const char* what() const noexcept = 0;
 
  protected:

@@ -87,6 +87,7 @@ class fiber {
 
   fiber() = default;
 
+  // A fiber<void> that names the same fiber as `other`.
   template <typename Other>
   requires(std::is_void_v<T> && !std::is_void_v<Other>)
       fiber(const fiber<Other>& other)  // NOLINT: implicit, so that a vector<fiber<>> takes any

@@ -26,9 +26,11 @@ class settled {
  public:
   using value_type = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
 
+  // Made by gather().
   explicit settled(value_type value) : value_(std::move(value)) {}
   explicit settled(std::exception_ptr error) : error_(std::move(error)) {}
 
+  // Whether it returned.
   bool has_value() const noexcept { return value_.has_value(); }
   explicit operator bool() const noexcept { return has_value(); }
   // The value; rethrows the exception if there is none.

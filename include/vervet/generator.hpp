@@ -317,6 +317,7 @@ class generator {
     generator* of_;
   };
 
+  // begin() and the iterator's ++ run the body up to its next yield. They throw what next() throws.
   iterator begin() {
     advance();
     return iterator(this);

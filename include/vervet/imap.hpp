@@ -193,6 +193,7 @@ class imap_results {
  public:
   using value_type = typename source::result_type;
 
+  // Made by group::imap() and imap_unordered().
   imap_results(std::shared_ptr<detail::group_core> core, F f, Range&& items, std::size_t most,
                bool ordered)
       : source_(std::make_unique<source>(std::move(core), std::move(f), std::forward<Range>(items),

@@ -21,7 +21,7 @@ namespace vervet {
 
 // How to join: joinall(fibers, {.timeout = 1s, .count = 1}).
 struct joinall_options {
-  deadline timeout = {};
+  deadline timeout = {};         // when to return false
   std::size_t count = SIZE_MAX;  // how many must have ended
   bool raise_error = false;      // rethrows the first failure, as soon as it is seen
 };

@@ -51,6 +51,7 @@ class mutex {
   detail::owner_lock lock_;
 };
 
+// Every mutex takes deadlines.
 using timed_mutex = mutex;
 
 // A recursive_mutex can be locked again by the flow that owns it, and is free when that has
@@ -71,6 +72,7 @@ class recursive_mutex {
     return lock_.try_acquire(self);
   }
 
+  // As lock(); false, and not held once more, if `until` passes first. Throws as mutex::lock().
   bool try_lock_until(deadline until) {
     std::uint64_t self = vervet_self();
     if (lock_.is_owned_by(self)) return ++again_, true;
@@ -97,6 +99,7 @@ class recursive_mutex {
   std::size_t again_ = 0;  // the owner's: locked so often beyond the first time
 };
 
+// The same holds here.
 using recursive_timed_mutex = recursive_mutex;
 
 }  // namespace vervet

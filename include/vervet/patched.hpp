@@ -25,10 +25,11 @@
 
 namespace vervet {
 
+// How a process may be patched.
 enum class patching {
-  none = VERVET_PATCHED_NOT,
-  linked = VERVET_PATCHED_LINKED,
-  preloaded = VERVET_PATCHED_PRELOADED,
+  none = VERVET_PATCHED_NOT,             // blocking calls block the thread
+  linked = VERVET_PATCHED_LINKED,        // with vervet::patched
+  preloaded = VERVET_PATCHED_PRELOADED,  // by the launcher `vervet`
 };
 
 // How this process is patched.

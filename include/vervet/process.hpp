@@ -34,6 +34,7 @@ struct exit_status {
   int code = 0;    // what it gave to exit(); -1 if a signal has ended it
   int signal = 0;  // which; 0: none
 
+  // Whether it has called exit(0), or returned 0 from main().
   bool success() const noexcept { return code == 0; }
   friend bool operator==(const exit_status&, const exit_status&) = default;
 };
@@ -41,7 +42,7 @@ struct exit_status {
 // What communicate() and process::run() return.
 struct process_output {
   std::string out, err;  // of those that are pipes
-  exit_status status;
+  exit_status status;    // how it has ended
 };
 
 // A process is a child running another program:
@@ -98,6 +99,7 @@ class process {
     return child.communicate(input, until);
   }
 
+  // Its number. REQUIRES: not released.
   pid_t pid() const noexcept { return state_->pid; }
 
   // Our ends of its standard streams; empty if they are not pipes.

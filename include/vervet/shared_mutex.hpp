@@ -176,6 +176,7 @@ class shared_mutex {
   detail::wait_queue queue_;
 };
 
+// Every shared_mutex takes deadlines.
 using shared_timed_mutex = shared_mutex;
 
 }  // namespace vervet

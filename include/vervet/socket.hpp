@@ -124,8 +124,8 @@ class datagram_socket : public socket {
 
   // One message and who sent it. What is longer than `to` loses its end: `size` is its true length.
   struct received {
-    std::size_t size;
-    address from;
+    std::size_t size;  // in bytes
+    address from;      // empty if the sender has no name
   };
   received receive_from(buffer to, deadline until = {}) {
     sockaddr_storage raw{};

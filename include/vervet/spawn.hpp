@@ -24,6 +24,7 @@
 
 namespace vervet {
 
+// The two kinds of fibers, and what to choose by.
 enum class fiber_kind {
   usual,  // full inside run(), light elsewhere
   light,  // of the calling thread; runs while that waits
@@ -34,7 +35,7 @@ enum class fiber_kind {
 struct spawn_options {
   std::size_t stack_size = 0;  // bytes, guard page included; 0: 64 KiB, inside run() 256 KiB
   std::string_view name = {};  // for messages; its first 15 bytes are copied
-  fiber_kind kind = fiber_kind::usual;
+  fiber_kind kind = fiber_kind::usual;  // light or full
   unsigned worker = 0;  // full: n > 0 queues it on the n-th worker first; others may take it
   deadline start = std::chrono::steady_clock::time_point{};  // not before
   vervet_hub* hub = nullptr;  // light: on this hub, of whichever thread; null: the caller's
@@ -163,6 +164,7 @@ auto spawn(spawn_options options, F&& f, Args&&... args)
   return detail::fiber_access::make<T>(std::move(made));
 }
 
+// The same with the default options.
 template <typename F, typename... Args>
 requires detail::spawnable<F, Args...>
 auto spawn(F&& f, Args&&... args) {

@@ -28,9 +28,11 @@ namespace vervet {
 // and read.
 class incomplete_read : public std::runtime_error {
  public:
+  // Made by the stream.
   explicit incomplete_read(std::string partial)
       : std::runtime_error("vervet: the stream ended in the middle of what was read"),
         partial_(std::make_shared<const std::string>(std::move(partial))) {}
+  // What has come. As long as this, or a copy of it.
   const std::string& partial() const noexcept { return *partial_; }
 
  private:

@@ -53,6 +53,8 @@ class stream_server {
  public:
   using socket_type = typename Listener::socket_type;
 
+  // Takes a listener that listens already; `handler` is called by several fibers at a time. Accepts
+  // nothing before start(). Throws std::bad_alloc.
   template <std::invocable<socket_type&> Handler>
   stream_server(Listener listener, Handler handler, stream_server_options options = {})
       : listener_(std::move(listener)),

@@ -235,6 +235,7 @@ class running {
     if (root_ != nullptr) root_->retain();
   }
   running(running&& other) noexcept : root_(std::exchange(other.root_, nullptr)) {}
+  // A running<void> that names the same task as `other`.
   template <typename Other>
   requires(std::is_void_v<T> && !std::is_void_v<Other>) running(const running<Other>& other)
   noexcept  // NOLINT: implicit, as fiber<>

@@ -26,6 +26,7 @@ namespace vervet {
 // child has failed, or cancel() was called. Also by spawn() then.
 class group_cancelled : public cut_short {
  public:
+  // Made by the task_group.
   group_cancelled(const void* group, std::exception_ptr cause) noexcept
       : group_(group), cause_(std::move(cause)) {}
   const char* what() const noexcept override { return "vervet: the task_group was cancelled"; }
@@ -199,6 +200,7 @@ class task_group {
   // group_cancelled. Never blocks.
   void cancel() { core_->cancel(); }
 
+  // Whether a child has failed or cancel() was called. Never blocks.
   bool cancelled() const noexcept { return core_->cancelled.load(); }
   // What children have failed with, in that order. Never blocks.
   std::vector<std::exception_ptr> errors() const { return core_->copy_errors(); }

@@ -32,10 +32,12 @@ class deadline {
  public:
   constexpr deadline() = default;
 
+  // So far from now; zero and less: it has passed.
   template <typename Rep, typename Period>
   deadline(std::chrono::duration<Rep, Period> from_now)  // NOLINT: implicit
       : at_(vervet_after(detail::nanoseconds_of(from_now))) {}
 
+  // When that clock shows `point`, as it goes now: setting the clock later does not move it.
   template <typename Clock, typename Duration>
   deadline(std::chrono::time_point<Clock, Duration> point) {  // NOLINT: implicit
     if constexpr (std::is_same_v<Clock, std::chrono::steady_clock>)
@@ -44,6 +46,7 @@ class deadline {
       at_ = vervet_after(detail::nanoseconds_of(point - Clock::now()));
   }
 
+  // As the default.
   static constexpr deadline never() { return {}; }
 
   // Nanoseconds on CLOCK_MONOTONIC, as the C interface has it; VERVET_NEVER.

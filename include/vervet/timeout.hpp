@@ -86,6 +86,7 @@ class stop_scope;
 class timeout_expired : public cut_short {
  public:
   const char* what() const noexcept override { return "vervet: a timeout has expired"; }
+  // Whether it comes from that one.
   bool is(const timeout& which) const noexcept;
 
  private:
@@ -98,6 +99,7 @@ class timeout_expired : public cut_short {
 class stop_requested : public cut_short {
  public:
   const char* what() const noexcept override { return "vervet: a stop was requested"; }
+  // Whether it comes from that one.
   bool is(const stop_scope& which) const noexcept;
 
  private:
@@ -119,6 +121,7 @@ class stop_requested : public cut_short {
 // aborted, with a message.
 class timeout : private detail::scope_guard {
  public:
+  // For the calling flow, from now on. Never blocks or throws.
   explicit timeout(deadline until) : scope_guard("timeout", until.monotonic(), 0, &raise) {}
 
   // It will throw no more.
@@ -194,6 +197,7 @@ class shield : private detail::scope_guard {
 // it.
 class stop_scope : private detail::scope_guard {
  public:
+  // For the calling flow, from now on. Never blocks.
   explicit stop_scope(std::stop_token token)
       : scope_guard("stop_scope", VERVET_NEVER, 0, &raise),
         on_request_(std::in_place, std::move(token), cutter{this}) {}

@@ -111,6 +111,7 @@ class stream {
     state_->transport.close();
   }
 
+  // What lies below: for its address or options; its bytes are TLS's.
   std::remove_reference_t<Transport>& transport() noexcept { return state_->transport; }
   // For what is not offered here, while no call is in progress.
   SSL* native_handle() noexcept { return state_->ssl.get(); }

@@ -28,6 +28,7 @@
 #include <stdint.h>
 
 #if defined(__GNUC__)
+/* Marks what the shared library exports. */
 #define VERVET_API __attribute__((visibility("default")))
 #else
 #define VERVET_API
@@ -45,6 +46,7 @@ extern "C" {
 typedef struct vervet_fiber vervet_fiber;
 
 struct vervet_hub;
+/* Light, full; or by where vervet_spawn() is called: full inside vervet_run(), light elsewhere. */
 enum vervet_kind { VERVET_DEFAULT = 0, VERVET_LIGHT = 1, VERVET_FULL = 2 };
 
 /* How to spawn. Set `size`; zero in any other field means its default:
@@ -183,6 +185,7 @@ VERVET_API int vervet_mutex_lock(vervet_mutex* mutex, int64_t deadline);
 /* 0; EPERM if the caller has not got it. */
 VERVET_API int vervet_mutex_unlock(vervet_mutex* mutex);
 
+/* A condition variable, for use with a vervet_mutex. Making and freeing it as any of these. */
 typedef struct vervet_cond vervet_cond;
 VERVET_API int vervet_cond_make(vervet_cond** condition);
 VERVET_API void vervet_cond_free(vervet_cond* condition);
@@ -208,12 +211,13 @@ VERVET_API size_t vervet_queue_size(vervet_queue* queue);
 
 /* ---- Statistics ----------------------------------------------------------------------------- */
 
+/* What the runtime counts. */
 typedef struct vervet_stats {
   size_t size;                 /* sizeof(vervet_stats); the rest is filled in */
   uint64_t fibers_spawned;     /* by this interface, since the process began */
   uint64_t fibers_alive;       /* of those, neither ended nor abandoned */
   uint64_t offload_threads;    /* of vervet_offload()'s pool, idle ones included */
-  uint64_t offload_idle;
+  uint64_t offload_idle;       /* of those, without work */
   uint64_t offload_unfinished; /* calls that wait or are under way there */
 } vervet_stats;
 

@@ -29,7 +29,7 @@ concept waitable = detail::observable<T> || requires(T& pointer) {
 
 // How to wait: wait(objects, {.timeout = 1s, .count = 2}).
 struct wait_options {
-  deadline timeout = {};
+  deadline timeout = {};         // when to return with what is ready
   std::size_t count = SIZE_MAX;  // how many must be ready; all, if there are fewer
 };
 
@@ -83,6 +83,7 @@ class ready_view {
     ready_view* of_;
   };
 
+  // What iwait() calls.
   template <typename Range>
   ready_view(Range&& objects, deadline until) : until_(until) {
     for (auto& object : objects) {
@@ -162,6 +163,7 @@ auto wait(Range&& objects, deadline until = {}) {
   return wait(objects, wait_options{.timeout = until});
 }
 
+// The same of objects one by one: returns their places in the call.
 template <waitable... Objects>
 requires(sizeof...(Objects) > 0) std::vector<std::size_t> wait(const wait_options& options,
                                                                Objects&... objects) {

@@ -140,8 +140,8 @@ class watcher {
 // off. The descriptor stays the caller's; it should be non-blocking.
 class io_watcher : public detail::watcher {
  public:
-  static constexpr unsigned readable = VERVET_READABLE;
-  static constexpr unsigned writable = VERVET_WRITABLE;
+  static constexpr unsigned readable = VERVET_READABLE;  // or the peer has ended
+  static constexpr unsigned writable = VERVET_WRITABLE;  // the kernel has room
 
   // callback(unsigned events). Throws std::system_error: bad_file_descriptor;
   // operation_not_permitted (a regular file: always ready).
