@@ -114,13 +114,10 @@ int vervet_idle() {
   fiber* current = self_state.current;
   if (current == nullptr) return vervet_yield();
   runtime_scope scope;
-  if (current->kind == fiber_kind::light) {
+  if (current->kind == fiber_kind::light)
     current->hub->yield_to_all(*current);
-  } else {
-    do {
-      scheduler::yield();
-    } while (scheduler::work_waits() && !scope::due());
-  }
+  else
+    scheduler::yield_to_all();
   return scope::due() ? ECANCELED : 0;
 }
 

@@ -7,6 +7,7 @@
 
 #include "runtime/check.h"
 #include "runtime/scheduler.h"
+#include "runtime/scope.h"
 #include "runtime/thread_state.h"
 
 namespace vervet {
@@ -249,8 +250,11 @@ void light_hub::wake_host() {
 void light_hub::yield_to_all(fiber& self) {
   do {
     if (poller_.is_open()) look(at_once);
+    ++idlers_;
     yield(self);
-  } while (ready_count_ != 0 || inbox_filled_.load(std::memory_order_relaxed) != 0);
+    --idlers_;
+  } while ((ready_count_ > idlers_ || inbox_filled_.load(std::memory_order_relaxed) != 0) &&
+           !scope::due());
 }
 
 void light_hub::switch_to(light_fiber& from, fiber& to, commit_function commit) {

@@ -61,7 +61,7 @@ class light_hub {
 
   // The running flow goes to the end of the queue.
   void yield(fiber& self);
-  // The same until nobody else is runnable.
+  // The same until nobody else is runnable but who waits for that as well, or a cut is due.
   void yield_to_all(fiber& self);
 
   // `T` is a parker and a timer_node: a fiber, a watcher.
@@ -152,6 +152,7 @@ class light_hub {
   fifo<fiber> ready_;
   uint32_t ready_count_ = 0;
   uint32_t round_left_ = 0;  // of those, how many run before timers and inbox are due
+  uint32_t idlers_ = 0;      // of the ready ones: in yield_to_all()
   uint32_t busy_rounds_ = 0;
   later_looks later_looks_;   // for a deadlock
   uint32_t pins_ = 0;

@@ -54,7 +54,8 @@ class run_queue {
 // carriers that have lost their worker.
 class shared_queue {
  public:
-  bool empty() const { return count_.load(std::memory_order_seq_cst) == 0; }
+  bool empty() const { return size() == 0; }
+  uint64_t size() const { return count_.load(std::memory_order_seq_cst); }
   void push(fiber& f) {
     lock_guard guard(lock_);
     fibers_.push(&f);

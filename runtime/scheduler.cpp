@@ -8,6 +8,7 @@
 #include "runtime/perturb.h"
 #include "runtime/run_queue.h"
 #include "runtime/scheduler_internal.h"
+#include "runtime/scope.h"
 #include "runtime/signal.h"
 #include "runtime/sys.h"
 #include "runtime/thread_state.h"
@@ -25,6 +26,8 @@ shared_queue shared;
 // Fibers that were preempted: they take what time the others leave, and a turn now and then.
 shared_queue preempted;
 std::atomic<deadline> preempted_had_turn{0};
+// How many are queued by yield_to_all(): they do not wait for each other.
+std::atomic<uint64_t> idlers{0};
 
 constexpr uint32_t turns_between_polls = 64;
 // Whoever queues there is not to wait for all that a worker's own queue holds.
@@ -172,6 +175,28 @@ bool work_waits() {
   return false;
 }
 
+namespace {
+
+// Whether anything waits but the flows in yield_to_all().
+bool more_than_idlers_wait() {
+  if (!preempted.empty() || signals_caught() || stopping.load(std::memory_order_acquire))
+    return true;
+  uint64_t queued = shared.size();
+  for (unsigned i = 0; i < workers_running; ++i)
+    queued += workers[i].queue.size() + workers[i].sent.size();
+  return queued > idlers.load(std::memory_order_seq_cst);
+}
+
+}  // namespace
+
+void yield_to_all() {
+  do {
+    idlers.fetch_add(1, std::memory_order_seq_cst);
+    yield();
+    idlers.fetch_sub(1, std::memory_order_seq_cst);
+  } while (more_than_idlers_wait() && !scope::due());
+}
+
 void enqueue(fiber& f) {
   perturb::dawdle();
   if (f.wired_to != nullptr) [[unlikely]] {
@@ -283,6 +308,7 @@ void forget_queues() {
   }
   shared.forget();
   preempted.forget();
+  idlers = 0;
 }
 
 worker& worker_at(unsigned index) { return workers[index]; }

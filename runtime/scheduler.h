@@ -43,6 +43,8 @@ void kick();
 
 // The running fiber goes to the end of the queue.
 VERVET_DOOR void yield();
+// The running fiber does so until nobody waits but who is in this call as well, or a cut is due.
+void yield_to_all();
 
 // Called by each operation that a fiber tries: one whose operations never make it wait goes to the end of
 // the queue every so often, as the kernel's scheduler would see to. `cost` is 1 for a system call.

@@ -118,7 +118,8 @@ VERVET_API void vervet_release(vervet_fiber* fiber);
  * Returns at once if there is none. 0, or ECANCELED if the caller was cut (see vervet_kill()). */
 VERVET_API int vervet_yield(void);
 
-/* Yields until nothing else is runnable (gevent's idle()): all others wait. 0 or ECANCELED. */
+/* Yields until nothing else is runnable (gevent's idle()): all others wait, or are in this call as
+ * well; then these go on one by one. 0 or ECANCELED. */
 VERVET_API int vervet_idle(void);
 
 /* Sleeps for `nanoseconds`; zero and less is vervet_yield(). A signal handler that runs meanwhile

@@ -1,7 +1,9 @@
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <set>
 #include <thread>
+#include <vector>
 
 #include <vervet/run.hpp>
 #include <vervet/this_fiber.hpp>
@@ -53,6 +55,32 @@ TEST(ThisFiber, IdleLetsAllOthersRunUntilTheyWait) {
   EXPECT_EQ(steps, 6);
   worker.kill();
   EXPECT_NO_THROW(this_fiber::idle());
+}
+
+TEST(ThisFiber, IdleDoesNotWaitForOthersThatAreIdle) {
+  auto two = [] {
+    std::vector<vervet::fiber<>> idlers;
+    for (int i = 0; i < 3; ++i) idlers.push_back(vervet::spawn([] { this_fiber::idle(); }));
+    EXPECT_TRUE(vervet::joinall(idlers, 10s));
+  };
+  two();
+  vervet::run({.workers = 2}, two);
+}
+
+TEST(ThisFiber, IdleIsCutThoughOthersAreBusy) {
+  auto cut = [] {
+    std::atomic<bool> over{false};
+    auto busy = vervet::spawn([&] {
+      while (!over) vervet::yield();
+    });
+    auto idler = vervet::spawn([] { this_fiber::idle(); });
+    vervet::yield();
+    EXPECT_TRUE(idler.kill(10s));
+    over = true;
+    busy.join();
+  };
+  cut();
+  vervet::run({.workers = 2}, cut);
 }
 
 TEST(ThisFiber, LooksForAKillWithoutTakingIt) {
