@@ -53,7 +53,6 @@
 #include <vervet/thread_pool.hpp>
 #include <vervet/time.hpp>
 #include <vervet/timeout.hpp>
-#include <vervet/tls_context.hpp>
 #include <vervet/udp.hpp>
 #include <vervet/unix.hpp>
 #include <vervet/wait.hpp>
