@@ -1,11 +1,12 @@
 // What tasks can await: time, descriptors, and all that fibers can wait for. Included by task.hpp.
 //
-//     co_await after(10ms);                       // a deadline: a duration, a time point
-//     co_await done;                              // event, latch: until it is set
-//     int value = co_await answer;                // async_result, fiber, running: value or
-//     exception bool in_time = co_await within(done, 10ms); co_await acquire(permits); //
-//     semaphore; try_acquire() is tried again and again co_await readable(fd, 10ms); std::size_t
-//     size = co_await async_read(fd, buffer);
+//     co_await after(10ms);              // a deadline: a duration, a time point
+//     co_await done;                     // event, latch: until it is set
+//     int value = co_await answer;       // async_result, fiber, running: or its exception
+//     bool in_time = co_await within(done, 10ms);
+//     co_await acquire(permits);         // semaphore; try_acquire(), again and again
+//     co_await readable(fd, 10ms);
+//     std::size_t size = co_await async_read(fd, buffer);
 //
 // All of them: in a task (task.hpp) alone; the task goes on on its own hub, whoever and whichever
 // thread makes the object ready. Nothing is allocated. What they name must live until they return.

@@ -2,9 +2,8 @@
 //
 //     vervet::hub home = vervet::hub::here();
 //     std::thread worker([home] {
-//       home.post([] { std::puts("on the first thread"); });             // call_soon_threadsafe
-//       int sum = home.spawn([] { return add_up(); }).get();             //
-//       run_coroutine_threadsafe
+//       home.post([] { std::puts("on the first thread"); });  // call_soon_threadsafe
+//       int sum = home.spawn(add_up).get();                   // run_coroutine_threadsafe
 //     });
 //
 // Nothing runs a hub for its own sake: it runs when its thread waits, in any call of vervet.

@@ -1,8 +1,8 @@
 // Watchers: callbacks for code written around events, as gevent's hub.loop and Python's selectors
 // have them. Included by hub.hpp.
 //
-//     vervet::io_watcher reader(fd, vervet::io_watcher::readable, [&](unsigned) { … read(fd, …) …
-//     }); vervet::timer tick(0ms, [&] { std::puts("tick"); }, 1s);
+//     vervet::io_watcher reader(fd, vervet::io_watcher::readable, [&](unsigned) { take(fd); });
+//     vervet::timer tick(0ms, [&] { std::puts("tick"); }, 1s);
 //
 // A watcher is on from its construction until stop() or its end. It calls back on the hub of the
 // thread that made it, while that thread waits, in a fiber: the callback may wait. One watcher's
