@@ -160,9 +160,8 @@ class local_table {
 // A local<T> is a T for each flow that asks, made when it first does: gevent's local, one value
 // each.
 //
-//     vervet::local<int> depth;                                  // int{}
-//     vervet::local<connection> db([] { return connect(); });    // the first *db in a flow
-//     connects
+//     vervet::local<int> depth;                                // int{}
+//     vervet::local<connection> db([] { return connect(); });  // the first *db of a flow connects
 //
 // A flow's values are destroyed when its fiber, or OS thread, ends, the latest first, in that flow;
 // one that is asked for by such a destructor is made anew. Values of a local that has been
