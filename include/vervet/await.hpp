@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include <vervet/abi.h>
+#include <vervet/after.hpp>
 #include <vervet/detail/coroutine.hpp>
 #include <vervet/detail/observation.hpp>
 #include <vervet/detail/wait_queue.hpp>
@@ -228,6 +229,8 @@ class sleeping final : public watching_once {
   }
 };
 
+inline auto operator co_await(const after_case<do_nothing>& time) { return sleeping(time.until); }
+
 class becoming_ready final : public watching_once {
  public:
   becoming_ready(int descriptor, unsigned wanted, vervet::deadline until)
@@ -351,9 +354,6 @@ template <detail::acquirable T>
 [[nodiscard]] auto acquire(T& permits, deadline until) {
   return detail::acquiring<T, detail::limited>(permits, until);
 }
-
-// co_await after(10ms): a duration from now, or until a time point. A past one lets others run.
-[[nodiscard]] inline auto after(deadline until) { return detail::sleeping(until); }
 
 // co_await readable(fd, until): whether a read (an accept) would not block by then; it may after
 // all, if somebody else reads. True for what failed, was hung up or closed, too.

@@ -18,17 +18,13 @@
 #include <type_traits>
 #include <utility>
 
+#include <vervet/after.hpp>
 #include <vervet/channel.hpp>
 #include <vervet/detail/select_case.hpp>
 #include <vervet/time.hpp>
 
 namespace vervet {
 namespace detail {
-
-struct do_nothing {
-  template <typename... Args>
-  void operator()(Args&&...) const noexcept {}
-};
 
 template <typename T, typename F>
 class receive_case : public channel<T>::receiving {
@@ -71,13 +67,6 @@ class send_copy_case : private copy_of<T>, public send_case<T, F> {
 };
 
 template <typename F>
-struct after_case {
-  deadline until;
-  F f;
-  void call() { std::invoke(f); }
-};
-
-template <typename F>
 struct otherwise_case {
   F f;
   void call() { std::invoke(f); }
@@ -117,13 +106,6 @@ auto send(channel<T>& to, std::type_identity_t<T>&& value, F&& f = {}) {
 template <typename T, std::invocable F = detail::do_nothing>
 auto send(channel<T>& to, const std::type_identity_t<T>& value, F&& f = {}) {
   return detail::send_copy_case<T, std::decay_t<F>>(to, value, std::forward<F>(f));
-}
-
-// after(deadline, f): a case of select(), happens if none else does by then. Of several, the
-// earliest.
-template <std::invocable F = detail::do_nothing>
-auto after(deadline until, F&& f = {}) {
-  return detail::after_case<std::decay_t<F>>{until, std::forward<F>(f)};
 }
 
 // otherwise(f): a case of select(), happens if none can at once (Go's default). One a select().

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <vervet/address.hpp>
+#include <vervet/after.hpp>
 #include <vervet/async_result.hpp>
 #include <vervet/await.hpp>
 #include <vervet/barrier.hpp>

@@ -20,6 +20,7 @@
 #include <vervet/event.hpp>
 #include <vervet/hub.hpp>
 #include <vervet/latch.hpp>
+#include <vervet/select.hpp>
 #include <vervet/semaphore.hpp>
 #include <vervet/task.hpp>
 #include <vervet/vervet.hpp>
@@ -104,6 +105,17 @@ TEST(Task, StartedOnesBeginInTheirOrderWhenTheCallerWaits) {
   EXPECT_EQ(order, "");
   for (auto& r : all) r.get();
   EXPECT_EQ(order, "abcABC");
+}
+
+TEST(Task, AfterIsAlsoACaseOfSelect) {
+  vervet::channel<int> nobody_sends;
+  auto both = []() -> task<> {
+    auto soon = vervet::after(1ms);
+    co_await soon;
+  };
+  result_of(both());
+  auto ignore = [](std::optional<int>) {};
+  EXPECT_EQ(vervet::select(vervet::receive(nobody_sends, ignore), vervet::after(1ms)), 1u);
 }
 
 TEST(Task, ValuesReferencesAndWhatOnlyMovesComeBack) {
