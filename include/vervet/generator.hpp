@@ -32,6 +32,7 @@ class generator_exit : public cut_short {
   const char* what() const noexcept override { return "vervet: the generator was closed"; }
 };
 
+// How to make a generator.
 struct generator_options {
   std::size_t stack_size = 0;  // bytes, guard page included; 0: 64 KiB
 };
@@ -139,6 +140,7 @@ class generator {
   // What a yield returns: void, or what send() gave; nullopt after next().
   using received = std::conditional_t<std::is_void_v<In>, void, std::optional<detail::stored<In>>>;
 
+  // What the body is called with, to yield by: as long as the body runs, by the flow that runs it.
   class yielder {
    public:
     yielder(const yielder&) = delete;

@@ -175,6 +175,7 @@ class offloaded {
   std::shared_ptr<detail::offload_state<T>> state_;
 };
 
+// How to make a thread_pool: thread_pool({.threads = 1}).
 struct thread_pool_options {
   unsigned threads = 0;    // at most; 0: four for each CPU, eight at least
   std::size_t queue = 64;  // how many callables wait for a thread before submit() waits
