@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <sys/single_threaded.h>
 
+#include "runtime/deadlock.h"
 #include "runtime/handle.h"
 #include "runtime/interrupt.h"
 #include "runtime/light_hub.h"
@@ -15,9 +16,6 @@ using namespace vervet;
 
 namespace {
 
-// Who has no fibers and no second thread waits for nobody.
-bool certainly_in_vain() { return self_state.current == nullptr && __libc_single_threaded; }
-
 int error_of(lot::outcome outcome) {
   switch (outcome) {
     case lot::outcome::timed_out:
@@ -28,6 +26,21 @@ int error_of(lot::outcome outcome) {
       return EDEADLK;
     default:
       return 0;
+  }
+}
+
+// A thread without fibers waits without a deadline: in vain if no other thread is left.
+int park_alone(lot::request request) {
+  later_looks looks;
+  deadline until = __libc_single_threaded ? at_once : looks.next();
+  for (;;) {
+    request.until = until;
+    lot::outcome outcome = handle::park_api(request, nullptr);
+    if (outcome != lot::outcome::timed_out || until == never) return error_of(outcome);
+    if (alone_in_process() && request.validate()) return EDEADLK;
+    until = looks.next();
+    // Its place in the line is kept.
+    request.ahead = true;
   }
 }
 
@@ -58,7 +71,8 @@ int vervet_park(const void* address, int (*validate)(void*), void* argument, int
     if (outcome == lot::outcome::interrupted) handle_interruption(false);
     return outcome == lot::outcome::cut && !scope::due() ? 0 : error_of(outcome);
   }
-  if (deadline == never && certainly_in_vain() && !scope::bounded() && valid()) return EDEADLK;
+  if (deadline == never && self_state.current == nullptr && !scope::bounded())
+    return park_alone(request);
   return error_of(handle::park_api(request, nullptr));
 }
 

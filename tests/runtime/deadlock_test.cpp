@@ -20,6 +20,25 @@ int park(int64_t deadline = VERVET_NEVER) {
 
 TEST(Deadlock, AThreadWithoutFibersThatWaitsForNobody) { IN_A_PROCESS(park() == EDEADLK); }
 
+TEST(Deadlock, AThreadWithoutFibersThatIsTheLastOne) {
+  IN_A_PROCESS([] {
+    std::thread([] {}).join();
+    return park() == EDEADLK;
+  }());
+}
+
+TEST(Deadlock, AThreadWithoutFibersIsWokenByTheLastOtherThread) {
+  IN_A_PROCESS([] {
+    std::thread helper([] {
+      usleep(30'000);
+      while (vervet_unpark(&word, 1) == 0) usleep(100);
+    });
+    int error = park();
+    helper.join();
+    return error == 0;
+  }());
+}
+
 TEST(Deadlock, TheHostsFlowIsToldWhenAllWait) {
   IN_A_PROCESS([] {
     int inner = 0;
