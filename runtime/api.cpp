@@ -14,6 +14,7 @@
 #include "runtime/parking_lot.h"
 #include "runtime/scope.h"
 #include "runtime/scheduler.h"
+#include "runtime/signal.h"
 #include "runtime/sys.h"
 #include "runtime/thread.h"
 #include "runtime/thread_state.h"
@@ -111,6 +112,7 @@ void wait_for_last_ends() {
 }
 
 int run(unsigned workers, void* (*function)(void*), void* argument, void** result) {
+  signals_blocked_at_start(signal_mask_here());
   int error = scheduler::start({.workers = workers});
   if (error != 0) return error;
   vervet_fiber* main = handle::make(run_set, function, argument, nullptr, 2);

@@ -80,6 +80,10 @@ inline bool signals_caught() { return caught_count.load(std::memory_order_seq_cs
 // scheduler loop, when signals_caught().
 void signals_dispatch();
 
+// Before the workers start, in plain library use: their kernel threads block these from the beginning,
+// as the first fiber will.
+void signals_blocked_at_start(uint64_t mask);
+
 // The accounting of masks: `f` begins to live with the mask in f.thread.signal_mask, or has ended.
 void fiber_mask_started(fiber& f);
 void fiber_mask_ended(fiber& f);

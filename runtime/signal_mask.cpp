@@ -270,6 +270,12 @@ void carrier_signals_start(carrier& c) {
   if (fiber* f = c.running) adopt_kernel_state_slow(c, *f);
 }
 
+void signals_blocked_at_start(uint64_t mask) {
+  using namespace signals;
+  lock_guard guard(mutex);
+  if (living == 0) common_mask.store(mask & ~unblockable, std::memory_order_seq_cst);
+}
+
 void fiber_mask_started(fiber& f) {
   using namespace signals;
   lock_guard guard(mutex);
