@@ -59,7 +59,13 @@ class stream {
   void handshake(deadline until = {}) {
     if (is_agreed()) return;
     operate(until, [](SSL* ssl) { return SSL_do_handshake(ssl); });
-    flush(until);
+    // Who writes already sends what is ours as well: a reader does not wait for that one, whose
+    // peer may wait for this reader.
+    do {
+      vervet::detail::turn writing(state_->writing);
+      if (!writing) return;
+      send(until);
+    } while (has_output());
   }
 
   // 0 when the peer has said farewell, or if `to` is empty.
