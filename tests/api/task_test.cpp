@@ -224,11 +224,14 @@ TEST(Running, FibersAndThreadsGetItToo) {
 }
 
 TEST(Running, StandsInWait) {
-  auto after = [](auto time) -> task<> { co_await vervet::after(time); };
-  std::vector<running<>> all{start(after(20ms)), start(after(1ms))};
+  vervet::event done;
+  auto first = [&]() -> task<> { co_await done; };
+  auto second = []() -> task<> { co_await vervet::after(1ms); };
+  std::vector<running<>> all{start(first()), start(second())};
   auto ready = vervet::wait(all, {.count = 1});
   EXPECT_FALSE(all[0].ready());
   EXPECT_TRUE(all[1].ready());
+  done.set();
   all[0].get();
 }
 
