@@ -158,13 +158,13 @@ carrier* make() {
 }
 
 int start_thread(carrier& c) {
-  scheduler::note_kernel_thread(+1);
   c.started = true;
   int error = libc.pthread_create(&c.thread, &thread_attributes.attributes, run_thread, &c);
   if (error != 0) {
-    scheduler::note_kernel_thread(-1);
     c.started = false;
   } else {
+    // Not before: deadlock.h takes what is counted for a thread that is there.
+    scheduler::note_kernel_thread(+1);
     // It notes that itself, but others may ask before it runs.
     c.kernel_tid = static_cast<int>(identity::id_of(reinterpret_cast<void*>(c.thread)));
   }

@@ -7,6 +7,7 @@
 #include "runtime/scheduler.h"
 #include "runtime/sys.h"
 #include "runtime/thread.h"
+#include "runtime/thread_state.h"
 
 namespace vervet {
 namespace {
@@ -30,6 +31,19 @@ long kernel_threads_of_process() {
   return count;
 }
 
+long kernel_threads_of_runtime() {
+  return runtime_threads.load(std::memory_order_acquire) +
+         static_cast<long>(scheduler::kernel_threads());
+}
+
+// Not woken: one that was and has not run since is on its way.
+bool lasts(const closed_wait& wait) {
+  uint64_t word = wait.who->word.load(std::memory_order_acquire);
+  park_state state = parker::state_of(word);
+  return parker::epoch_of(word) == wait.epoch &&
+         (state == park_state::armed || state == park_state::asleep);
+}
+
 }  // namespace
 
 std::atomic<flow_set*> set_of_run{nullptr};
@@ -42,10 +56,11 @@ bool alone_in_process() {
   // Under the launcher other fibers are threads of the program, and no kernel thread tells of them.
   if (wake_process != nullptr && scheduler::running()) return false;
   if (__libc_single_threaded) return true;
-  long ours = runtime_threads.load(std::memory_order_relaxed);
-  ours += scheduler::kernel_threads();
-  // The one that called run(), or hosts the only light fibers.
-  return kernel_threads_of_process() == ours + 1;
+  // One of ours that ends says so first: had one ended between the two counts, another thread could
+  // stand in its place.
+  long ours = kernel_threads_of_runtime();
+  // And the one that called run(), or hosts the only light fibers.
+  return kernel_threads_of_process() == ours + 1 && kernel_threads_of_runtime() == ours;
 }
 
 void flow_set::add_flow() {
@@ -73,11 +88,20 @@ void flow_set::end(closed_wait& wait) {
   if (!wait.inside) --endable_from_outside_;
 }
 
+// Full fibers that are not of this set are on the runtime's kernel threads.
+bool flow_set::others_may_help() const {
+  unsigned known = self_state.host != nullptr ? 1 : 0;  // it hosts this hub
+  if (this == set_of_run.load(std::memory_order_relaxed)) known = flows_;
+  return thread::alive_count() != known || !alone_in_process();
+}
+
 bool flow_set::tell(lot::call_ref still_nothing) {
   lock_guard guard(mutex_);
   if (flows_ == 0 || waiting_ != flows_) return false;
-  if (endable_from_outside_ != 0 && !alone_in_process()) return false;
+  if (endable_from_outside_ != 0 && others_may_help()) return false;
   if (!still_nothing()) return false;
+  for (closed_wait* w = waits_.front(); w != nullptr; w = waits_.after(w))
+    if (!lasts(*w)) return false;
   for (closed_wait* w = waits_.front(); w != nullptr; w = waits_.after(w))
     if (w->is_main || main_ended_) return wake(*w->who, w->epoch, wake_reason::deadlock);
   return false;

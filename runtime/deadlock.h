@@ -48,6 +48,8 @@ class flow_set {
   bool tell(lot::call_ref still_nothing);
 
  private:
+  bool others_may_help() const;
+
   lock mutex_;
   std::atomic<uint32_t> flows_{0};
   std::atomic<uint32_t> waiting_{0};
@@ -78,8 +80,8 @@ class later_looks {
   unsigned looks_ = 0;
 };
 
-// True if the process certainly has no thread but the caller's and the runtime's idle ones: then
-// nobody but fibers can unpark a fiber.
+// True if the process certainly has no thread but the caller's and the runtime's: then nobody but
+// fibers can unpark a fiber.
 bool alone_in_process();
 
 // A kernel thread of the runtime's own begins (+1) or ends (-1); it runs no code of the program but

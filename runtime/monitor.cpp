@@ -210,10 +210,10 @@ int start(int64_t tick) {
 }
 
 void stop() {
+  scheduler::note_kernel_thread(-1);
   state.store(stopping, std::memory_order_seq_cst);
   sys::futex_wake(&state, 1);
   libc.pthread_join(thread, nullptr);
-  scheduler::note_kernel_thread(-1);
 }
 
 void note_owed() {

@@ -4,6 +4,9 @@
 
 #include <unistd.h>
 
+#include "runtime/scheduler.h"
+#include "runtime/thread.h"
+#include "runtime/thread_state.h"
 #include "tests/runtime/c_fiber.h"
 
 namespace vervet::testing {
@@ -108,6 +111,58 @@ TEST(Deadlock, InsideRunItsFunctionIsTold) {
     EXPECT_EQ(told, EDEADLK) << workers;
     EXPECT_EQ(inner, 0);
   }
+}
+
+TEST(Deadlock, AnotherFullFiberMayHelpALightOne) {
+  static int told, joined_light, joined_full;
+  told = joined_light = joined_full = -1;
+  vervet_run_options options{sizeof options, 2};
+  auto main = [](void*) -> void* {
+    c_fiber full([] {
+      vervet_sleep_for(20 * millisecond);
+      while (vervet_unpark(&word, 1) == 0) vervet_sleep_for(millisecond);
+      vervet_sleep_for(20 * millisecond);
+    });
+    vervet_spawn_options light{};
+    light.kind = VERVET_LIGHT;
+    c_fiber hosted([] { told = park(); }, light);
+    joined_light = hosted.join();
+    joined_full = full.join();
+    return nullptr;
+  };
+  EXPECT_EQ(vervet_run(&options, main, nullptr, nullptr), 0);
+  EXPECT_EQ(told, 0);
+  EXPECT_EQ(joined_light, 0);
+  EXPECT_EQ(joined_full, 0);
+}
+
+// No worker has it, so the workers may all be idle before it runs.
+TEST(Deadlock, AWiredFiberThatWasWokenMayHelp) {
+  static int failures;
+  failures = 0;
+  vervet_run_options options{sizeof options, 1};
+  auto main = [](void*) -> void* {
+    static int theirs, mine;
+    constexpr int rounds = 200;
+    c_fiber wired([] {
+      {
+        runtime_scope scope;
+        if (!scheduler::wire(*thread::self())) ++failures;
+      }
+      for (int i = 0; i < rounds; ++i) {
+        if (vervet_park(&theirs, nullptr, nullptr, VERVET_NEVER, 0) != 0) ++failures;
+        while (vervet_unpark(&mine, 1) == 0) usleep(10);
+      }
+    });
+    for (int i = 0; i < rounds; ++i) {
+      while (vervet_unpark(&theirs, 1) == 0) vervet_sleep_for(millisecond / 10);
+      while (vervet_park(&mine, nullptr, nullptr, VERVET_NEVER, 0) != 0) ++failures;
+    }
+    wired.join();
+    return nullptr;
+  };
+  EXPECT_EQ(vervet_run(&options, main, nullptr, nullptr), 0);
+  EXPECT_EQ(failures, 0);
 }
 
 }  // namespace
