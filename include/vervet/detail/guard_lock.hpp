@@ -32,8 +32,9 @@ class guard_lock {
   }
 
   void unlock() noexcept {
-    // The lock may be gone once it is free: the address alone is used.
-    if (word_.exchange(free, std::memory_order_acq_rel) == contended) vervet_unpark(&word_, 1);
+    // The lock may be gone once it is free: the address alone is used. In order with
+    // vervet_unpark()'s look for sleepers: a sleeper shows up, then looks at the word.
+    if (word_.exchange(free, std::memory_order_seq_cst) == contended) vervet_unpark(&word_, 1);
   }
 
  private:
