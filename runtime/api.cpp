@@ -198,9 +198,12 @@ void vervet_report_uncaught(const char* what) {
 
 int vervet_kill(vervet_fiber* fiber) {
   runtime_scope scope;
-  if (fiber->state.load(std::memory_order_acquire) != handle_state::running) return ESRCH;
-  scope::cancel(fiber->root);
-  return 0;
+  // The fiber shows that it has ended, then looks at this: its memory stays while it is awaited.
+  fiber->killers.fetch_add(1, std::memory_order_seq_cst);
+  bool runs = fiber->state.load(std::memory_order_seq_cst) == handle_state::running;
+  if (runs) scope::cancel(fiber->root);
+  fiber->killers.fetch_sub(1, std::memory_order_release);
+  return runs ? 0 : ESRCH;
 }
 
 vervet_fiber* vervet_current() {

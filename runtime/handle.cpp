@@ -112,6 +112,8 @@ void finish(vervet_fiber& target, handle_state state) {
   over.fetch_add(1, std::memory_order_relaxed);
   // Joiners show up, then look at it; who unparks changes it, then looks for joiners.
   target.state.store(state, std::memory_order_seq_cst);
+  // Who is about to kill it may have found its wait, and looks at its memory once more.
+  while (target.killers.load(std::memory_order_seq_cst) != 0) sys::call(SYS_sched_yield);
   if (target.is_main) set.main_ends();
   set.remove_flow();
   lot::unpark(&target.state, ~0u);

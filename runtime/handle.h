@@ -30,6 +30,7 @@ struct vervet_fiber {
   vervet::flow_set* set = nullptr;
   uint32_t process = 0;  // which fork generation it runs in
   bool is_main = false;  // run()'s function
+  std::atomic<uint32_t> killers{0};  // calls of vervet_kill() that are under way
   vervet_scope root = {VERVET_NEVER, 0, 0, 0, nullptr, nullptr, nullptr};  // its kills (scope.h)
   vervet::deadline start = 0;  // not before
   void (*discard)(void*) = nullptr;  // in the entry's place if it is killed before its start
