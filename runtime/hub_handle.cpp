@@ -17,6 +17,7 @@ constexpr size_t chunk_bytes = 4096;
 
 lock pool_lock;
 vervet_hub* free_handles;
+uint32_t process_generation;
 
 }  // namespace
 
@@ -36,7 +37,17 @@ vervet_hub* hub_handle::make(light_hub& hub) {
   free_handles = made->next_free;
   new (made) vervet_hub;
   made->hub = &hub;
+  made->process = process_generation;
   return made;
+}
+
+void hub_handle::acquire_all() { pool_lock.acquire(); }
+
+void hub_handle::release_all() { pool_lock.release(); }
+
+void hub_handle::forget_all() {
+  pool_lock.reset();
+  ++process_generation;
 }
 
 void hub_handle::hub_ends(vervet_hub& handle) {
@@ -48,6 +59,8 @@ void hub_handle::hub_ends(vervet_hub& handle) {
 }
 
 int hub_handle::spawn(vervet_hub& handle, vervet_fiber& record, size_t stack_size) {
+  // Then the lock may be one that another thread held at the fork.
+  if (handle.process != process_generation) return ESRCH;
   // The hub cannot end while the lock is held.
   lock_guard guard(handle.mutex);
   if (handle.hub == nullptr) return ESRCH;
@@ -88,6 +101,7 @@ int vervet_hub_post(vervet_hub* hub, vervet_watcher* outer) {
   runtime_scope scope;
   watcher& w = *new (outer->ours) watcher;
   w.outer = outer;
+  if (hub->process != process_generation) return ESRCH;
   lock_guard guard(hub->mutex);
   if (hub->hub == nullptr) return ESRCH;
   w.hub = hub->hub;

@@ -17,6 +17,7 @@ struct vervet_hub {
   vervet::lock mutex;
   vervet::light_hub* hub = nullptr;      // null: its thread has ended. Guarded by the lock.
   std::atomic<uint32_t> references{1};   // one is the hub's
+  uint32_t process = 0;                  // which fork generation its hub runs in
   vervet_hub* next_free = nullptr;
 };
 
@@ -27,5 +28,10 @@ vervet_hub* make(light_hub& hub);
 void hub_ends(vervet_hub& handle);
 // 0, EAGAIN, EINVAL, ESRCH.
 int spawn(vervet_hub& handle, vervet_fiber& record, size_t stack_size);
+
+// fork: holds the lock of the handles; no hub of the parent's is there in the child.
+void acquire_all();
+void release_all();
+void forget_all();
 
 }  // namespace vervet::hub_handle

@@ -36,6 +36,7 @@ bool plain_library() { return wake_process == nullptr; }
 void before_fork() {
   if (plain_library()) lot::acquire_all();
   handle::acquire_all();
+  hub_handle::acquire_all();
   hubs_lock.acquire();
   if (plain_library()) stack_lock.acquire();
 }
@@ -43,6 +44,7 @@ void before_fork() {
 void after_fork_in_parent() {
   if (plain_library()) stack_lock.release();
   hubs_lock.release();
+  hub_handle::release_all();
   handle::release_all();
   if (plain_library()) lot::release_all();
 }
@@ -53,6 +55,7 @@ void light_fork_child() {
   light_hub::forget_here();
   watchdog::forget();
   handle::forget_all();
+  hub_handle::forget_all();
   hubs_lock.reset();
   if (!plain_library()) return;
   stack_forget_all();

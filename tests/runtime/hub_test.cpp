@@ -4,6 +4,7 @@
 #include <vector>
 
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/runtime/c_fiber.h"
@@ -333,6 +334,23 @@ TEST(HubHandle, TellsWhenTheThreadHasEnded) {
   options.hub = hub;
   auto never = [](void* argument) { return argument; };
   EXPECT_EQ(vervet_spawn(nullptr, &options, never, nullptr), ESRCH);
+  vervet_hub_release(hub);
+}
+
+TEST(HubHandle, AForkedChildHasNoneOfTheHubsThere) {
+  vervet_hub* hub = vervet_hub_here();
+  pid_t child = fork();
+  if (child == 0) {
+    counted lost, own;
+    bool gone = vervet_hub_post(hub, &lost) == ESRCH;
+    vervet_hub* fresh = vervet_hub_here();
+    bool posted = fresh != hub && vervet_hub_post(fresh, &own) == 0;
+    while (posted && own.calls == 0) vervet_sleep_for(millisecond);
+    _exit(gone && posted ? 0 : 1);
+  }
+  int status = -1;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
   vervet_hub_release(hub);
 }
 
