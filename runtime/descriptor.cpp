@@ -16,13 +16,15 @@ namespace vervet {
 namespace {
 
 constexpr int table_size = 1 << 20;
-descriptor* table;
+std::atomic<descriptor*> the_table{nullptr};
 std::atomic<int> highest{-1};
 std::atomic<uint32_t> forks{0};
 
 constexpr uint32_t read_events = EPOLLIN | EPOLLRDHUP | EPOLLPRI | EPOLLHUP | EPOLLERR;
 constexpr uint32_t write_events = EPOLLOUT | EPOLLHUP | EPOLLERR;
 constexpr uint32_t irregular_events = EPOLLRDHUP | EPOLLPRI | EPOLLHUP | EPOLLERR;
+
+descriptor* table() { return the_table.load(std::memory_order_acquire); }
 
 uint32_t bits_of(uint32_t events) {
   uint32_t bits = 0;
@@ -114,17 +116,22 @@ void link(descriptor& d, fd_waiter& w) { d.waiters.push_back(&w); }
 }  // namespace
 
 bool descriptors_start() {
-  if (table != nullptr) return true;
-  table = static_cast<descriptor*>(sys::map(nullptr, table_size * sizeof(descriptor),
-                                            PROT_READ | PROT_WRITE,
-                                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE));
-  return table != nullptr;
+  if (table() != nullptr) return true;
+  constexpr size_t bytes = table_size * sizeof(descriptor);
+  void* made = sys::map(nullptr, bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
+  if (made == nullptr) return false;
+  // Another thread may have been faster, and has waiters in its table already.
+  descriptor* none = nullptr;
+  if (!the_table.compare_exchange_strong(none, static_cast<descriptor*>(made)))
+    sys::unmap(made, bytes);
+  return true;
 }
 
 descriptor* descriptor_of(int fd) {
-  if (fd < 0 || fd >= table_size || table == nullptr) return nullptr;
+  if (fd < 0 || fd >= table_size || table() == nullptr) return nullptr;
   if (fd > highest.load(std::memory_order_relaxed)) note_number(fd);
-  return &table[fd];
+  return &table()[fd];
 }
 
 bool runtime_owns_descriptor(int fd) {
@@ -224,7 +231,7 @@ int watch_anew(fd_waiter& waiter, parker& self, uint64_t epoch, int fd, uint32_t
 
 void unwatch(fd_waiter& waiter) {
   if (waiter.fd < 0) return;
-  descriptor& d = table[waiter.fd];
+  descriptor& d = table()[waiter.fd];
   lock_guard guard(d.mutex);
   if (waiter.linked()) unlink(d, waiter);
   waiter.fd = -1;
@@ -265,7 +272,7 @@ void close_waited(int& fd) {
 
 void descriptor_event(uint64_t cookie, uint32_t events) {
   int fd = static_cast<int>(cookie & 0xffffffff);
-  descriptor& d = table[fd];
+  descriptor& d = table()[fd];
   lock_guard guard(d.mutex);
   if (d.generation.load(std::memory_order_relaxed) != cookie >> 32) return;
   d.ready.fetch_or(bits_of(events), std::memory_order_seq_cst);
@@ -275,19 +282,19 @@ void descriptor_event(uint64_t cookie, uint32_t events) {
 void descriptors_forked() {
   forks.fetch_add(1, std::memory_order_relaxed);
   int last = highest.load(std::memory_order_relaxed);
-  for (int fd = 0; fd <= last; ++fd) table[fd].shared.store(true, std::memory_order_relaxed);
+  for (int fd = 0; fd <= last; ++fd) table()[fd].shared.store(true, std::memory_order_relaxed);
 }
 
 void descriptors_forget() {
-  if (table == nullptr) return;
+  if (table() == nullptr) return;
   // Anonymous memory reads as zero afterwards: nobody waits, nothing is known.
-  sys::advise(table, table_size * sizeof(descriptor), MADV_DONTNEED);
+  sys::advise(table(), table_size * sizeof(descriptor), MADV_DONTNEED);
   highest.store(-1, std::memory_order_relaxed);
 }
 
 void for_each_descriptor(void (*visit)(int fd, descriptor& d)) {
   int last = highest.load(std::memory_order_relaxed);
-  for (int fd = 0; fd <= last && table != nullptr; ++fd) visit(fd, table[fd]);
+  for (int fd = 0; fd <= last && table() != nullptr; ++fd) visit(fd, table()[fd]);
 }
 
 }  // namespace vervet
