@@ -39,13 +39,14 @@ class waits_in_hub {
   light_hub* hub_ = nullptr;
 };
 
-int wait(int fd, uint32_t events, deadline until, bool renew) {
+int wait(int fd, uint32_t events, deadline until, bool renew,
+         const uint32_t* generation = nullptr) {
   waits_in_hub hub;
   if (!hub) return EAGAIN;
   runtime_scope scope;
   for (;;) {
     wait_for what = events == EPOLLIN ? wait_for::readable : wait_for::writable;
-    switch (wait_ready(fd, events, what, until, wait_class::api, renew)) {
+    switch (wait_ready(fd, events, what, until, wait_class::api, renew, generation)) {
       case readiness::ready:
         return 0;
       case readiness::timed_out:
@@ -134,7 +135,7 @@ int vervet_io(int fd, unsigned events, ssize_t (*attempt)(void*), void* argument
         return 0;
       }
     }
-    int error = wait(fd, way.events, deadline, false);
+    int error = wait(fd, way.events, deadline, false, &generation);
     if (error == EPERM) error = EBADF;
     if (error != 0) return error;
     // Closed between the event and our turn: the number may be another's by now.

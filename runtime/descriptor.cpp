@@ -146,7 +146,7 @@ int runtime_descriptor_from(int first) {
 }
 
 readiness wait_ready(int fd, uint32_t events, wait_for what, deadline until,
-                     wait_class interruptible, bool renew) {
+                     wait_class interruptible, bool renew, const uint32_t* generation) {
   descriptor* d = descriptor_of(fd);
   if (d == nullptr) return readiness::unpollable;
   parker& self = self_parker();
@@ -157,7 +157,10 @@ readiness wait_ready(int fd, uint32_t events, wait_for what, deadline until,
   waiter.epoch = self.arm(interruptible);
 
   d->mutex.acquire();
-  int result = ensure_registered(fd, *d, renew);
+  // Whoever retires it has woken its waiters, and may not have closed it yet: nobody would wake us.
+  bool retired = generation != nullptr &&
+                 d->generation.load(std::memory_order_relaxed) != *generation;
+  int result = retired ? -EBADF : ensure_registered(fd, *d, renew);
   // Before the bits are looked at: pass_on() restores a bit and then looks at this count.
   d->waiting.fetch_add(1, std::memory_order_seq_cst);
   bool ready = (d->ready.load(std::memory_order_seq_cst) & bits_of(events)) != 0;

@@ -116,10 +116,11 @@ enum class readiness : uint8_t {
 
 // Sleeps until `events` (EPOLLIN or EPOLLOUT) may be possible on `fd`. The first of several sleepers is
 // woken; if it leaves readiness behind it must call pass_on(). `renew`: the number may have got another
-// meaning unseen, so nothing that is known of it counts.
+// meaning unseen, so nothing that is known of it counts. `generation`, if not null: the one of which
+// the caller has asked the kernel; if the number was retired since, `closed`.
 VERVET_DOOR readiness wait_ready(int fd, uint32_t events, wait_for what, deadline until,
                                  wait_class interruptible = wait_class::fallible,
-                                 bool renew = false);
+                                 bool renew = false, const uint32_t* generation = nullptr);
 
 // For waits on several descriptors (poll, select). The caller arms its parker, watches each descriptor,
 // looks whether something is ready already (poll with timeout 0), parks, and unwatches each.

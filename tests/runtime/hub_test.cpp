@@ -114,6 +114,23 @@ TEST(LightHubIo, ClosingWakesWhoWaits) {
   p.read_end = -1;
 }
 
+// What another thread may do between the attempt and the wait: it has told those who wait, but not
+// yet closed.
+TEST(LightHubIo, WhoIsAboutToWaitForWhatIsBeingClosedIsTold) {
+  pipe_ends p;
+  auto attempt = [](void* fd) {
+    char c;
+    ssize_t got = recv(*static_cast<int*>(fd), &c, 1, 0);
+    int error = errno;
+    vervet_adopt_nonblocking_fd(*static_cast<int*>(fd));  // retires it, as vervet_close() does first
+    errno = error;
+    return got;
+  };
+  vervet_io_result result{};
+  int64_t limit = vervet_after(100 * millisecond);
+  EXPECT_EQ(vervet_io(p.read_end, VERVET_READABLE, attempt, &p.read_end, 1, limit, &result), EBADF);
+}
+
 TEST(LightHubIo, WhoOnlyLooksFindsWhatHasComeUnseen) {
   pipe_ends p;
   EXPECT_EQ(p.get(vervet_after(0)), -ETIMEDOUT);
