@@ -133,7 +133,7 @@ class imap_source {
   // REQUIRES: a slot was taken.
   void start() {
     std::optional<item> next;
-    typename calls::iterator at;
+    typename calls::iterator at = running_.end();
     try {
       if constexpr (std::is_lvalue_reference_v<Range> || std::ranges::view<Range>)
         next.emplace(**at_);
@@ -142,7 +142,7 @@ class imap_source {
       at = running_.emplace_hint(running_.end(), ++tickets_, fiber<result_type>());
       ends_->reserve();
     } catch (...) {
-      running_.erase(tickets_);
+      if (at != running_.end()) running_.erase(at);
       core_->leave();
       throw;
     }

@@ -127,6 +127,31 @@ TEST(Imap, AnErrorOfTheRangeReachesWhoAsks) {
   EXPECT_TRUE(g.empty());
 }
 
+TEST(Imap, AnErrorOfTheRangeLosesNoCallThatRuns) {
+  for (bool in_order : {true, false}) {
+    group g;
+    int failures = 1;
+    std::vector<int> numbers = first(4);
+    auto items = numbers | std::views::transform([&](int x) {
+                   if (x == 2 && failures-- > 0) throw std::out_of_range("item");
+                   return x;
+                 });
+    auto identity = [](int x) {
+      vervet::sleep_for(1ms);
+      return x;
+    };
+    auto use = [](auto results) {
+      EXPECT_THROW(results.next(), std::out_of_range);
+      for (int x = 0; x < 4; ++x) EXPECT_EQ(results.next(), x);
+      EXPECT_EQ(results.next(), std::nullopt);
+    };
+    if (in_order)
+      use(g.imap(identity, items));
+    else
+      use(g.imap_unordered(identity, items));
+  }
+}
+
 TEST(Imap, ItemsAndResultsNeedNotBeCopyable) {
   group g;
   std::vector<std::unique_ptr<int>> items;
