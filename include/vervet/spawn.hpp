@@ -191,7 +191,8 @@ struct link_of final : link_node {
   void begin(std::unique_ptr<link_node> self,
              std::shared_ptr<fiber_state> ended) noexcept override {
     try {
-      spawn([link = std::move(self), ended = std::move(ended)] {
+      // The link dies first: it counts among the collectors of `ended`.
+      spawn([ended = std::move(ended), link = std::move(self)] {
         std::invoke(static_cast<link_of&>(*link).callback, fiber_access::make<T>(ended));
       });
     } catch (const std::exception& no_memory) {

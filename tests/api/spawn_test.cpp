@@ -181,6 +181,26 @@ TEST(Fiber, LinksOfAFailureCollectIt) {
   EXPECT_EQ(seen, "oops");
 }
 
+TEST(Fiber, LinksOfAFailureDieBeforeTheirFiber) {
+  // The result dies with the last share of the fiber, which a link has.
+  struct noted {
+    std::string* to;
+    std::string what;
+    explicit noted(std::string* t, std::string w) : to(t), what(std::move(w)) {}
+    noted(noted&& other) noexcept : to(std::exchange(other.to, nullptr)), what(other.what) {}
+    ~noted() {
+      if (to != nullptr) *to += what;
+    }
+  };
+  std::string died;
+  {
+    auto f = vervet::spawn([&] { return noted(&died, "fiber"); });
+    f.link([last = noted(&died, "link ")](auto) {});
+  }
+  vervet::sleep_for(1ms);
+  EXPECT_EQ(died, "link fiber");
+}
+
 TEST(Fiber, LinksOfAnEndedOneAreCalledSoon) {
   int calls = 0;
   auto f = vervet::spawn([] {});
