@@ -20,12 +20,24 @@ constexpr std::int64_t nanoseconds_of(std::chrono::duration<Rep, Period> span) {
   return std::chrono::ceil<std::chrono::nanoseconds>(span).count();
 }
 
+// The same from now to `point`, which may be one that nanoseconds cannot tell: sys_seconds::max().
+template <typename Clock, typename Duration>
+std::int64_t nanoseconds_until(std::chrono::time_point<Clock, Duration> point) {
+  using seconds = std::chrono::duration<double>;
+  constexpr seconds most(std::chrono::nanoseconds::max());
+  const auto now = Clock::now();
+  seconds at(point.time_since_epoch()), left = at - seconds(now.time_since_epoch());
+  if (at >= most || left >= most) return VERVET_NEVER;
+  return left < seconds(-1) ? 0 : nanoseconds_of(point - now);
+}
+
 }  // namespace detail
 
 // When a call gives up: the last parameter of everything that waits. Any std::chrono duration (from
 // now on; zero and less: only look) or time point converts to it; the default is never.
 //
-//     done.wait(100ms);   fibers.join(deadline);   queue.get(std::chrono::steady_clock::now() + 1s);
+//     done.wait(100ms);   fibers.join(deadline);   queue.get(std::chrono::steady_clock::now() +
+//     1s);
 //
 // A point in time, so that several calls may share one: `deadline all = 5s;` starts counting here.
 class deadline {
@@ -43,7 +55,7 @@ class deadline {
     if constexpr (std::is_same_v<Clock, std::chrono::steady_clock>)
       at_ = detail::nanoseconds_of(point.time_since_epoch());  // the monotonic clock itself
     else
-      at_ = vervet_after(detail::nanoseconds_of(point - Clock::now()));
+      at_ = vervet_after(detail::nanoseconds_until(point));
   }
 
   // As the default.
@@ -81,7 +93,7 @@ void sleep_until(std::chrono::time_point<Clock, Duration> point) {
   do {
     int error = vervet_sleep_until(deadline(point).monotonic());
     if (error != 0) detail::throw_wait_error(error);
-  } while (Clock::now() < point);
+  } while (detail::nanoseconds_until(point) != 0);
 }
 
 }  // namespace vervet

@@ -54,6 +54,22 @@ TEST(Time, DurationsBeyondTheClockAreNever) {
   EXPECT_LE(past, vervet::deadline(0ns));
 }
 
+TEST(Time, TimePointsBeyondTheClockAreNeverOrPast) {
+  using vervet::deadline;
+  EXPECT_EQ(deadline(std::chrono::sys_seconds::max()), deadline::never());
+  EXPECT_EQ(deadline(std::chrono::system_clock::time_point::max()), deadline::never());
+  EXPECT_EQ(deadline(clock_type::time_point::max()), deadline::never());
+  std::chrono::sys_seconds long_ago(-10'000'000'000s);
+  EXPECT_LT(deadline(long_ago), deadline(1s));
+  EXPECT_LT(deadline(std::chrono::sys_seconds::min()), deadline(1s));
+  EXPECT_LT(deadline(std::chrono::system_clock::time_point::min()), deadline(1s));
+  EXPECT_LT(deadline(clock_type::time_point::min()), deadline(1s));
+  vervet::sleep_until(long_ago);
+  auto sleeper = vervet::spawn([] { vervet::sleep_until(std::chrono::sys_seconds::max()); });
+  EXPECT_FALSE(sleeper.join(1ms));
+  EXPECT_TRUE(sleeper.kill());
+}
+
 TEST(Time, AKillCutsSleepsAndYields) {
   auto sleeper = vervet::spawn([] { vervet::sleep_for(1h); });
   auto until = vervet::spawn([] { vervet::sleep_until(std::chrono::system_clock::now() + 1h); });
