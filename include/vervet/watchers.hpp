@@ -60,6 +60,11 @@ class watching : public vervet_watcher, public std::enable_shared_from_this<watc
     armed_ = false;
   }
   bool is_active() const noexcept { return wanted_; }
+  // While it is off: another deadline.
+  void move(std::int64_t at) noexcept {
+    deadline = at;
+    moved_ = true;
+  }
 
  protected:
   watching() : vervet_watcher{} {
@@ -68,6 +73,9 @@ class watching : public vervet_watcher, public std::enable_shared_from_this<watc
     fd = -1;
     deadline = VERVET_NEVER;
   }
+
+  // Whether it was moved since call() began.
+  bool moved() const noexcept { return moved_; }
 
  private:
   // Calls back; returns whether to go on.
@@ -83,6 +91,7 @@ class watching : public vervet_watcher, public std::enable_shared_from_this<watc
     auto self = static_cast<watching*>(raw)->shared_from_this();
     self->armed_ = false;
     self->calling_ = true;
+    self->moved_ = false;
     bool more = self->call(happened);
     self->calling_ = false;
     if (!more) self->wanted_ = false;
@@ -93,6 +102,7 @@ class watching : public vervet_watcher, public std::enable_shared_from_this<watc
   bool wanted_ = false;
   bool armed_ = false;    // the runtime has it
   bool calling_ = false;  // in call(), perhaps parked
+  bool moved_ = false;
 };
 
 // The public face, the same for all but async_watcher.
@@ -180,7 +190,7 @@ class timer : public detail::watcher {
   // start(at) sets it anew, whether it is on or off.
   void start(vervet::deadline at) {
     stop();
-    static_cast<detail::watching&>(*state_).deadline = at.monotonic();
+    state_->move(at.monotonic());
     watcher::start();
   }
   using watcher::start;
@@ -196,9 +206,8 @@ class timer : public detail::watcher {
       deadline = at;
     }
     bool call(unsigned) override {
-      std::int64_t due = deadline;
       detail::call_reported("callback", f);
-      if (deadline != due) return true;  // started anew by the callback
+      if (moved()) return true;  // started anew meanwhile
       if (interval <= 0) return false;
       std::int64_t now = vervet_after(0);
       deadline += interval;

@@ -342,6 +342,17 @@ TEST(Timer, CallsBackOnceAtItsTime) {
   ASSERT_TRUE(run_until([&] { return calls == 2; }));
 }
 
+TEST(Timer, ItsCallbackMayStartItForTheSameTimeAgain) {
+  const clock_type::time_point at = clock_type::now();
+  int calls = 0;
+  std::optional<vervet::timer> t;
+  t.emplace(at, [&] {
+    if (++calls < 3) t->start(at);
+  });
+  ASSERT_TRUE(run_until([&] { return calls == 3; }));
+  EXPECT_FALSE(t->active());
+}
+
 TEST(Timer, WithAnIntervalGoesOnUntilItIsStopped) {
   int calls = 0;
   auto start = clock_type::now();
