@@ -15,6 +15,7 @@
 #include <utility>
 
 #include <vervet/abi.h>
+#include <vervet/detail/callback.hpp>
 #include <vervet/detail/guard_lock.hpp>
 #include <vervet/detail/wait_queue.hpp>
 #include <vervet/error.hpp>
@@ -35,7 +36,13 @@ template <typename T>
 struct offload_state : outcome<T> {
   guard_lock lock;
   wait_queue waiters;
-  std::atomic<bool> ready{false};  // written under the lock; the outcome changes no more
+  std::atomic<bool> ready{false};      // written under the lock; the outcome changes no more
+  std::atomic<bool> collected{false};  // somebody has asked for the exception
+
+  ~offload_state() {
+    if (this->error && !this->cancelled && !collected.load(std::memory_order_relaxed))
+      report_uncaught_in("submitted function", this->error);
+  }
 
   void finish() {
     std::lock_guard guard(lock);
@@ -66,7 +73,6 @@ struct offload_job final : offload_state<T>, vervet_job {
             std::move(call));
       });
     }
-    if (self->error && !self->cancelled && self.use_count() == 1) report_uncaught(self->error);
     self->finish();
   }
 };
@@ -148,7 +154,11 @@ class offloaded {
   // Never block.
   bool ready() const noexcept { return state_->ready.load(std::memory_order_acquire); }
   bool successful() const noexcept { return ready() && state_->filled; }
-  std::exception_ptr exception() const noexcept { return ready() ? state_->error : nullptr; }
+  std::exception_ptr exception() const noexcept {
+    if (!ready()) return nullptr;
+    state_->collected.store(true, std::memory_order_relaxed);
+    return state_->error;
+  }
   explicit operator bool() const noexcept { return state_ != nullptr; }
 
   // For wait() and iwait() over several: as in detail/observation.hpp.
@@ -169,6 +179,7 @@ class offloaded {
 
   void await(deadline until) const {
     if (!wait(until)) throw timed_out("vervet: offloaded: no result in time");
+    state_->collected.store(true, std::memory_order_relaxed);
     state_->rethrow();
   }
 

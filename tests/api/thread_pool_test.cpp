@@ -72,7 +72,21 @@ TEST(ThreadPool, AnExceptionThatNobodyCanCollectIsReported) {
     });
     dropped.release();
   }
-  EXPECT_EQ(testing::internal::GetCapturedStderr(), "vervet: uncaught exception: lost\n");
+  const std::string report =
+      "vervet: a submitted function ended with an uncaught exception: lost\n";
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), report);
+
+  testing::internal::CaptureStderr();
+  thread_pool pool(1);
+  auto asked = pool.submit([] { throw std::runtime_error("told"); });
+  auto result = pool.submit([] { throw std::runtime_error("lost"); });
+  pool.join();
+  EXPECT_NE(asked.exception(), nullptr);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "") << "it can be collected still";
+  testing::internal::CaptureStderr();
+  result = {};
+  asked = {};
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), report);
 }
 
 TEST(ThreadPool, OtherFibersRunMeanwhile) {
