@@ -10,6 +10,7 @@
 #include <functional>
 #include <limits>
 #include <mutex>
+#include <new>
 #include <stdexcept>
 #include <string_view>
 #include <system_error>
@@ -219,11 +220,13 @@ class stream_server {
         spawn({.stack_size = options_.stack_size, .name = options_.name},
               serve{std::move(next), std::move(client)});
         pause = shortest;
+        continue;
       } catch (const std::system_error& error) {
         if (!is_shortage(error.code())) throw;
-        sleep_for(pause);
-        pause = std::min(2 * pause, longest);
+      } catch (const std::bad_alloc&) {
       }
+      sleep_for(pause);
+      pause = std::min(2 * pause, longest);
     }
   }
 

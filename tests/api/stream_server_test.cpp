@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -53,6 +54,7 @@ struct broken_listener {
   int failures;  // so many of a kind that passes
   tcp_listener real = here();
   tcp_socket accept() {
+    if (failures == 2) --failures, throw std::bad_alloc();
     if (failures-- > 0) throw std::system_error(EMFILE, std::generic_category());
     if (failures == -1) return real.accept();
     throw std::system_error(EIO, std::generic_category());
