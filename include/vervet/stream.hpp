@@ -157,6 +157,8 @@ class stream {
         return;
       }
     }
+    // What has left makes room, though the rest may never have been down to nothing.
+    if (state_->sent >= high_water) out.erase(0, std::exchange(state_->sent, 0));
     out.append(static_cast<const char*>(from.data()), from.size());
   }
   // Makes a stream a byte_stream itself: all of `from`.

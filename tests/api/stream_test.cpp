@@ -1,11 +1,16 @@
 // stream.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstring>
 #include <stdexcept>
 #include <string>
 #include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
+
+#include <malloc.h>
 
 #include <vervet/fd.hpp>
 #include <vervet/fiber.hpp>
@@ -208,6 +213,49 @@ TEST(Stream, AWriteThatTimesOutKeepsTheRest) {
   e.here.close();
   reader.get();
   EXPECT_EQ(total, buffered);
+}
+
+// Takes 1000 bytes at a time, and sends as much as one likes.
+struct slow_peer {
+  std::string got;
+  bool takes = true;
+  std::size_t read_some(vervet::buffer to, vervet::deadline = {}) {
+    takes = true;
+    std::memset(to.data(), 'x', 1);
+    return 1;
+  }
+  std::size_t write_some(vervet::const_buffer from, vervet::deadline = {}) {
+    if (!std::exchange(takes, false)) throw vervet::timed_out("slow");
+    std::size_t n = std::min<std::size_t>(from.size(), 1000);
+    got.append(static_cast<const char*>(from.data()), n);
+    return n;
+  }
+};
+
+TEST(Stream, WhatHasLeftTakesNoMemoryThoughMoreIsToGo) {
+  slow_peer peer;
+  stream<slow_peer&> here(peer);
+  auto in_use = [] {
+    struct mallinfo2 now = mallinfo2();
+    return now.uordblks + now.hblkhd;
+  };
+  constexpr int rounds = 10000;
+  peer.got.reserve(rounds * 1001);
+  std::string sent;
+  sent.reserve(rounds * 1000 + 20000);
+  auto write = [&](std::size_t n, char c) {
+    sent.append(n, c);
+    here.write(std::string(n, c));
+  };
+  write(20000, '-');
+  std::size_t before = in_use();
+  for (int i = 0; i < rounds; ++i) {
+    write(1000, static_cast<char>('a' + i % 26));
+    here.read(1);
+  }
+  EXPECT_LT(in_use(), before + 1000000);
+  ASSERT_EQ(peer.got.size(), 1000u * rounds);
+  EXPECT_TRUE(sent.starts_with(peer.got));
 }
 
 TEST(Stream, WriteEofEndsOneSideAlone) {
