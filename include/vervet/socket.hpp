@@ -218,6 +218,12 @@ class listener : public socket {
   }
 
  private:
+  bool listens() const noexcept {
+    int yes = 0;
+    socklen_t size = sizeof yes;
+    return ::getsockopt(native_handle(), SOL_SOCKET, SO_ACCEPTCONN, &yes, &size) == 0 && yes != 0;
+  }
+
   int accept_number(address* peer, deadline until) {
     sockaddr_storage raw{};
     socklen_t size = 0;
@@ -227,6 +233,8 @@ class listener : public socket {
         int made = ::accept4(native_handle(), reinterpret_cast<sockaddr*>(&raw), &size,
                              SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (made >= 0 || !detail::concerns_one_connection(errno)) return made;
+        // The same error says that it is no such socket.
+        if (errno == EOPNOTSUPP && !listens()) return errno = EOPNOTSUPP, -1;
       }
     });
     if (peer != nullptr) *peer = address(reinterpret_cast<sockaddr*>(&raw), size);

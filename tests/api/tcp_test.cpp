@@ -63,6 +63,13 @@ TEST(Tcp, RefusesWhatTheKernelRefuses) {
             std::errc::address_family_not_supported);
 }
 
+TEST(Tcp, ASocketThatDoesNotListenAcceptsNothing) {
+  tcp_listener connected(socket(AF_INET, SOCK_STREAM, 0));
+  EXPECT_EQ(error_of([&] { connected.accept(1ms); }), std::errc::invalid_argument);
+  tcp_listener datagrams(socket(AF_INET, SOCK_DGRAM, 0));
+  EXPECT_EQ(error_of([&] { datagrams.accept(1ms); }), std::errc::operation_not_supported);
+}
+
 TEST(Tcp, KnowsItsAddresses) {
   tcp_listener listener(address::loopback(0));
   EXPECT_NE(listener.local_address().port(), 0);
