@@ -59,6 +59,7 @@ class fd : public detail::descriptor {
   // read_some() waits until there is something and takes what there is; 0 at the end of file, or if
   // `to` is empty.
   std::size_t read_some(buffer to, deadline until = {}) {
+    if (to.size() == 0) return 0;
     return io(VERVET_READABLE, 0, until, "vervet: read",
               [=, this] { return ::read(native_handle(), to.data(), to.size()); });
   }

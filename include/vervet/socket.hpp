@@ -97,6 +97,7 @@ class stream_socket : public socket {
   // read_some() waits until there is something and takes what there is: one system call where data
   // has arrived. 0 when the peer has ended its side, or if `to` is empty.
   std::size_t read_some(buffer to, deadline until = {}) {
+    if (to.size() == 0) return 0;
     return io(VERVET_READABLE, to.size(), until, "vervet: receive",
               [=, this] { return ::recv(native_handle(), to.data(), to.size(), 0); });
   }

@@ -179,4 +179,11 @@ TEST(Fd, OneThatIsAlwaysReadyLetsOthersRun) {
   EXPECT_TRUE(ran);
 }
 
+TEST(Fd, ReadingIntoNothingDoesNotWait) {
+  auto [out, in] = vervet::make_pipe();
+  char c;
+  EXPECT_THROW(out.read_some({&c, 1}, 1ms), vervet::timed_out);
+  EXPECT_EQ(out.read_some({&c, 0}), 0u);
+}
+
 }  // namespace

@@ -70,6 +70,13 @@ TEST(Tcp, ASocketThatDoesNotListenAcceptsNothing) {
   EXPECT_EQ(error_of([&] { datagrams.accept(1ms); }), std::errc::operation_not_supported);
 }
 
+TEST(Tcp, ReadingIntoNothingDoesNotWait) {
+  pair p;
+  char c;
+  EXPECT_THROW(p.client.read_some({&c, 1}, 1ms), vervet::timed_out);
+  EXPECT_EQ(p.client.read_some({&c, 0}), 0u);
+}
+
 TEST(Tcp, KnowsItsAddresses) {
   tcp_listener listener(address::loopback(0));
   EXPECT_NE(listener.local_address().port(), 0);
