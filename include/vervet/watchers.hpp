@@ -208,7 +208,7 @@ class timer : public detail::watcher {
     bool call(unsigned) override {
       detail::call_reported("callback", f);
       if (moved()) return true;  // started anew meanwhile
-      if (interval <= 0) return false;
+      if (interval <= 0 || interval > VERVET_NEVER - deadline) return false;
       std::int64_t now = vervet_after(0);
       deadline += interval;
       if (deadline < now) deadline += (now - deadline) / interval * interval;

@@ -369,6 +369,16 @@ TEST(Timer, WithAnIntervalGoesOnUntilItIsStopped) {
   EXPECT_EQ(calls, 4);
 }
 
+TEST(Timer, AnIntervalBeyondTheClockIsNone) {
+  int calls = 0;
+  vervet::timer t(
+      0ms, [&] { ++calls; }, std::chrono::nanoseconds::max());
+  ASSERT_TRUE(run_until([&] { return calls != 0; }));
+  vervet::sleep_for(2ms);
+  EXPECT_EQ(calls, 1);
+  EXPECT_FALSE(t.active());
+}
+
 TEST(Timer, AStoppedOneDoesNotCallBack) {
   int calls = 0;
   vervet::timer early(1ms, [&] { ++calls; });
