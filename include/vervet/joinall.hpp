@@ -67,6 +67,11 @@ bool join_as_they_end(Range&& fibers, const joinall_options& options) {
 
 template <fiber_range Range>
 bool kill_each(Range&& fibers, const std::exception_ptr& given, bool block, deadline until) {
+  if constexpr (!std::ranges::forward_range<Range>) {
+    std::vector<fiber<>> all;  // they are gone through more than once
+    for (auto&& f : fibers) all.push_back(f);
+    return kill_each(all, given, block, until);
+  }
   bool all_ended = true, self = false;
   for (auto&& f : fibers) {
     if (!f) continue;

@@ -305,6 +305,24 @@ TEST(Kill, OfAFiberWhoseArgumentsWaitInTheirDestructors) {
   EXPECT_TRUE(f.join());
 }
 
+TEST(Killall, WaitsForThoseOfARangeOfOnePass) {
+  std::vector<vervet::fiber<>> stubborn;
+  for (int i = 0; i < 3; ++i)
+    stubborn.push_back(vervet::spawn([] {
+      try {
+        vervet::sleep_for(1h);
+      } catch (const vervet::fiber_exit&) {
+        vervet::sleep_for(2ms);
+      }
+    }));
+  vervet::yield();
+  vervet::generator<vervet::fiber<>> all([&](auto& yield) {
+    for (auto& f : stubborn) yield(f);
+  });
+  EXPECT_TRUE(vervet::killall(all));
+  for (auto& f : stubborn) EXPECT_TRUE(f.ready());
+}
+
 TEST(Killall, EndsThoseThatHaveNotBegunAndThoseThatWait) {
   gate never;
   std::atomic<int> begun{0};
