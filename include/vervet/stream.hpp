@@ -60,7 +60,9 @@ class limit_overrun : public std::runtime_error {
 //
 // Calls park the calling fiber, or the OS thread if it hosts none. They throw timed_out at `until`,
 // cut_short, and what the transport throws. A read that throws has taken nothing but what
-// incomplete_read tells; a write that throws may have sent a part, and keeps the rest for the next.
+// incomplete_read tells; a write that throws may have sent a part of what was written before, and
+// keeps the rest of that for the next: of its own bytes it has taken none, or, were they 64 KiB or
+// more, an unknown part.
 // Movable, not copyable. The destructor sends what can be sent without waiting; close() all of it.
 template <typename Transport>
 requires byte_stream<Transport>
