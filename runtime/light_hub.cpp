@@ -225,9 +225,10 @@ void light_hub::wake_host() {
   uint32_t was_asleep = asleep_.exchange(0, std::memory_order_relaxed);
   if (was_asleep == in_poller) poller_.interrupt();
   if (was_asleep != 0 && host_ != nullptr) wake(*host_, host_epoch_, wake_reason::ready);
+  bool wakes_thread = was_asleep == on_futex && host_ == nullptr;
   inbox_lock_.release();
   // The hub may be gone by now; a wake at its address hurts nobody.
-  if (was_asleep == on_futex && host_ == nullptr) sys::futex_wake(&asleep_, 1);
+  if (wakes_thread) sys::futex_wake(&asleep_, 1);
 }
 
 // Flat: after a jump the processor mispredicts every return, so there should be few.
