@@ -22,6 +22,10 @@ function(vervet_sanitize target)
     # uninitialised variables where there are none.
     target_compile_options(${target} PRIVATE
       $<$<COMPILE_LANGUAGE:C,CXX>:${flags};-fno-sanitize=vptr;-Wno-maybe-uninitialized>)
+    get_target_property(type ${target} TYPE)
+    if(type STREQUAL "EXECUTABLE")
+      target_sources(${target} PRIVATE ${PROJECT_SOURCE_DIR}/cmake/asan_no_return.c)
+    endif()
   elseif(VERVET_SANITIZE STREQUAL "thread")
     set(flags -fsanitize=thread -fno-omit-frame-pointer)
     # It does not follow fences, and GCC warns of each: what a fence orders may be reported falsely.
