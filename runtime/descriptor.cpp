@@ -190,8 +190,8 @@ readiness wait_ready(int fd, uint32_t events, wait_for what, deadline until,
     case wake_reason::interrupted:
       return readiness::interrupted;
     case wake_reason::cut:
-      // Or meant for an earlier wait of ours.
-      return scope::due() ? readiness::cut : readiness::ready;
+      // Or meant for an earlier wait of ours; or an exception is unwinding the flow.
+      return scope::due() ? readiness::cut : readiness::interrupted;
     default:
       return readiness::ready;
   }

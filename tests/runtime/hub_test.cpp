@@ -1,5 +1,6 @@
 // Descriptors and watchers in an OS thread's hub; its handle in the hands of other threads.
 #include <cerrno>
+#include <cxxabi.h>
 #include <thread>
 #include <vector>
 
@@ -147,6 +148,28 @@ TEST(LightHubIo, AKillCutsTheWait) {
   reader.kill();
   reader.join();
   EXPECT_EQ(result, -ECANCELED);
+}
+
+TEST(LightHubIo, ADestructorsWaitThatAKillMeetsGoesOn) {
+  vervet_register_exception_globals([]() -> void* { return abi::__cxa_get_globals(); });
+  pipe_ends p;
+  int result = -1;
+  struct waits {
+    int fd;
+    int& result;
+    ~waits() { result = vervet_wait_fd(fd, VERVET_READABLE, vervet_after(50 * millisecond)); }
+  };
+  c_fiber reader([&] {
+    try {
+      waits at_end{p.read_end, result};
+      throw 1;
+    } catch (int) {
+    }
+  });
+  vervet_yield();
+  reader.kill();
+  EXPECT_EQ(reader.join(), 0);
+  EXPECT_EQ(result, ETIMEDOUT);
 }
 
 TEST(LightHubIo, ANumberThatIsClosedUnseenAndUsedAgainIsWaitedForAnew) {
