@@ -49,7 +49,8 @@ bool lasts(const closed_wait& wait) {
 std::atomic<flow_set*> set_of_run{nullptr};
 
 void note_runtime_thread(int change) {
-  runtime_threads.fetch_add(change, std::memory_order_relaxed);
+  // Whom it has woken before it became idle is seen with it.
+  runtime_threads.fetch_add(change, std::memory_order_release);
 }
 
 bool alone_in_process() {

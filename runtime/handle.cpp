@@ -115,8 +115,9 @@ void finish(vervet_fiber& target, handle_state state) {
   // Who is about to kill it may have found its wait, and looks at its memory once more.
   while (target.killers.load(std::memory_order_seq_cst) != 0) sys::call(SYS_sched_yield);
   if (target.is_main) set.main_ends();
-  set.remove_flow();
   lot::unpark(&target.state, ~0u);
+  // Not before: the joiners would count as waiting, and nobody to wake them.
+  set.remove_flow();
   release(target);
 }
 
