@@ -100,6 +100,17 @@ TEST(Group, DiscardedMembersRunOnOutsideOfIt) {
   f.join();
 }
 
+TEST(Group, DiscardingTheLastMemberEndsJoin) {
+  group g;
+  auto f = g.spawn([] { vervet::sleep_for(1h); });
+  auto joiner = vervet::spawn([&] { return g.join(); });
+  vervet::yield();
+  EXPECT_TRUE(g.discard(f));
+  EXPECT_TRUE(joiner.join(1s));
+  EXPECT_FALSE(f.ready());
+  f.kill();
+}
+
 TEST(Group, FibersOutliveTheGroup) {
   fiber<int> f;
   {

@@ -193,6 +193,29 @@ TEST(Imap, AKilledConsumerLeavesTheCallsInTheGroup) {
   EXPECT_EQ(ended, 3);
 }
 
+TEST(Imap, ADiscardedCallsResultComesAllTheSame) {
+  for (bool in_order : {true, false}) {
+    vervet::pool two(2);
+    auto slow = [](int x) {
+      vervet::sleep_for(2ms);
+      return x;
+    };
+    auto use = [&](auto results) {
+      EXPECT_THROW(results.next(0ms), vervet::timed_out);
+      for (auto& call : two.fibers()) EXPECT_TRUE(two.discard(call));
+      EXPECT_EQ(two.free_count(), 2u);
+      EXPECT_EQ(results.next(1s), 0);
+      EXPECT_EQ(results.next(1s), 1);
+      EXPECT_EQ(results.next(1s), std::nullopt);
+    };
+    if (in_order)
+      use(two.imap(slow, first(2)));
+    else
+      use(two.imap_unordered(slow, first(2)));
+    EXPECT_EQ(two.free_count(), 2u);
+  }
+}
+
 TEST(Imap, AKilledCallIsToldAsGetTellsIt) {
   group g;
   auto results = g.imap(

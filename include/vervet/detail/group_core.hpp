@@ -86,16 +86,24 @@ class group_core : public std::enable_shared_from_this<group_core> {
 
   // False if it is no member.
   bool discard(const fiber<>& who) noexcept {
+    std::shared_ptr<group_core> alive = shared_from_this();
     std::unique_ptr<member> gone;
+    wakes woken;
     {
       std::lock_guard guard(lock_);
       member* m = find(who.native_handle());
-      // A failing claim: it is ending at this moment, and frees the slot.
-      if (m == nullptr || !m->claim()) return false;
+      // It is ending at this moment, and frees the slot.
+      if (m == nullptr || m->ended) return false;
+      if (m->listener) {
+        m->discarded = true;  // its end is still to be told
+      } else {
+        if (!m->claim()) return false;
+        gone.reset(m);
+      }
       unlink(*m);
-      gone.reset(m);
+      if (first_ == nullptr) woken.add_all(idle_);
     }
-    gone->who.unobserve(gone->link);
+    if (gone) gone->who.unobserve(gone->link);
     leave();
     return true;
   }
@@ -173,7 +181,8 @@ class group_core : public std::enable_shared_from_this<group_core> {
     std::uint64_t killed_in = 0;
     bool failure_counts = true;
     bool linked = false;
-    bool ended = false;  // before it was linked
+    bool ended = false;
+    bool discarded = false;  // no member any more
     member* next = nullptr;
     member* previous = nullptr;
   };
@@ -239,10 +248,10 @@ class group_core : public std::enable_shared_from_this<group_core> {
     {
       std::lock_guard guard(lock_);
       if (failed && !first_error_) first_error_ = m->who.exception();
-      if (is_linked) unlink(*m);
+      if (is_linked && !m->discarded) unlink(*m);
       if (first_ == nullptr) woken.add_all(idle_);
     }
-    leave();
+    if (!m->discarded) leave();
     if (m->listener) m->listener->ended(m->ticket);
   }
 
