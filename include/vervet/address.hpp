@@ -1,6 +1,7 @@
 // Where a socket is: address.
 #pragma once
 
+#include <charconv>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
@@ -126,11 +127,9 @@ class address {
  private:
   static std::uint32_t scope_of(std::string_view digits) {
     std::uint32_t scope = 0;
-    for (char c : digits) {
-      if (c < '0' || c > '9')
-        throw std::invalid_argument("vervet: interface is no number: " + std::string(digits));
-      scope = scope * 10 + static_cast<std::uint32_t>(c - '0');
-    }
+    auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), scope);
+    if (error != std::errc() || end != digits.data() + digits.size())
+      throw std::invalid_argument("vervet: interface is no number: " + std::string(digits));
     return scope;
   }
 

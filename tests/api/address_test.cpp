@@ -15,6 +15,8 @@ TEST(Address, RefusesNamesAndWhatIsTooLong) {
   EXPECT_THROW(address("", 80), std::invalid_argument);
   EXPECT_THROW(address("127.0.0.1%1", 80), std::invalid_argument);
   EXPECT_THROW(address("fe80::1%eth0", 80), std::invalid_argument);
+  EXPECT_THROW(address("fe80::1%", 80), std::invalid_argument);
+  EXPECT_THROW(address("fe80::1%4294967297", 80), std::invalid_argument);
   EXPECT_THROW(address::unix_path(""), std::invalid_argument);
   EXPECT_THROW(address::unix_path(std::string(108, 'x')), std::invalid_argument);
 }
