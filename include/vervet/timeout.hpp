@@ -122,7 +122,8 @@ class stop_requested : public cut_short {
 class timeout : private detail::scope_guard {
  public:
   // For the calling flow, from now on. Never blocks or throws.
-  explicit timeout(deadline until) : scope_guard("timeout", until.monotonic(), 0, &raise) {}
+  [[nodiscard]] explicit timeout(deadline until)
+      : scope_guard("timeout", until.monotonic(), 0, &raise) {}
 
   // It will throw no more.
   void cancel() noexcept { reschedule(deadline::never()); }
@@ -188,7 +189,7 @@ auto with_timeout(deadline until, F&& f, Value&& otherwise)
 // the code stands inside. Not copyable. As a timeout it belongs to the flow that made it.
 class shield : private detail::scope_guard {
  public:
-  shield() : scope_guard("shield", VERVET_NEVER, VERVET_SCOPE_SHIELD, nullptr) {}
+  [[nodiscard]] shield() : scope_guard("shield", VERVET_NEVER, VERVET_SCOPE_SHIELD, nullptr) {}
 };
 
 // While a stop_scope lives, a request to stop cuts the flow's wait, or its next one: it throws
@@ -198,7 +199,7 @@ class shield : private detail::scope_guard {
 class stop_scope : private detail::scope_guard {
  public:
   // For the calling flow, from now on. Never blocks.
-  explicit stop_scope(std::stop_token token)
+  [[nodiscard]] explicit stop_scope(std::stop_token token)
       : scope_guard("stop_scope", VERVET_NEVER, 0, &raise),
         on_request_(std::in_place, std::move(token), cutter{this}) {}
   ~stop_scope() { on_request_.reset(); }
