@@ -5,8 +5,9 @@
 
 Output goes to BASE.out and BASE.err. When the program has ended, BASE.report appears with
     end=exit N | signal N | limit       how it ended; limit: killed here, after --limit seconds
-    threads=N                           most kernel threads seen at once in one process, in two looks in a
-                                        row: one that is there for microseconds does not count
+    threads=N                           most kernel threads seen at once in one process, in four looks in a
+                                        row: one that is there for a moment does not count, although on a
+                                        busy machine the moment may last for milliseconds
     peak=N                              the same in any one look
     seconds=S                           how long it ran
     interposed=yes | no | unseen        whether libvervet_preload.so was mapped into it
@@ -14,6 +15,7 @@ SIGTERM and SIGINT are passed on to the program, SIGUSR1 kills it. Signalling th
 cannot hit a stranger that has got the number of a program already reaped.
 """
 import argparse
+import collections
 import os
 import signal
 import subprocess
@@ -21,6 +23,7 @@ import sys
 import time
 
 SAMPLE_SECONDS = 0.008
+LOOKS = 4
 # A program younger than this may still be in the launcher or in ld.so when it is looked at.
 SETTLED_SECONDS = 1.0
 
@@ -60,7 +63,7 @@ class Watch:
         self.started = time.monotonic()
         # It may be gone before the first look.
         self.threads = self.peak = 1
-        self.last_seen = {}
+        self.last_seen = {}  # by process: the latest looks
         self.interposed = False
 
     def age(self):
@@ -70,9 +73,11 @@ class Watch:
         pids = descendants(self.process.pid) if self.tree else [self.process.pid]
         for pid in pids:
             seen = kernel_threads(pid)
-            self.threads = max(self.threads, len(seen & self.last_seen.get(pid, set())))
+            looks = self.last_seen.setdefault(pid, collections.deque(maxlen=LOOKS))
+            looks.append(seen)
+            if len(looks) == LOOKS:
+                self.threads = max(self.threads, len(set.intersection(*looks)))
             self.peak = max(self.peak, len(seen))
-            self.last_seen[pid] = seen
         if not self.interposed:
             maps = read(f"/proc/{self.process.pid}/maps")
             self.interposed = "libvervet_preload.so" in maps
