@@ -29,18 +29,25 @@ int error_of(lot::outcome outcome) {
   }
 }
 
-// A thread without fibers waits without a deadline: in vain if no other thread is left.
-int park_alone(lot::request request) {
-  later_looks looks;
+// When the calling thread looks again for a deadlock, over parks that ended for nothing.
+thread_local later_looks looks_over_parks __attribute__((tls_model("initial-exec")));
+
+// A thread without fibers waits without a deadline: in vain if no other thread is left. A look leaves
+// the line for a moment; who cannot validate must look himself whether he missed something then.
+int park_alone(lot::request request, bool validates) {
+  later_looks looks_in_this;
+  later_looks& looks = validates ? looks_in_this : looks_over_parks;
   deadline until = __libc_single_threaded ? at_once : looks.next();
   for (;;) {
     request.until = until;
     lot::outcome outcome = handle::park_api(request, nullptr);
-    if (outcome != lot::outcome::timed_out || until == never) return error_of(outcome);
+    if (outcome != lot::outcome::timed_out || until == never) {
+      looks.reset();
+      return error_of(outcome);
+    }
     if (alone_in_process() && request.validate()) return EDEADLK;
+    if (!validates) return 0;
     until = looks.next();
-    // Its place in the line is kept.
-    request.ahead = true;
   }
 }
 
@@ -72,7 +79,7 @@ int vervet_park(const void* address, int (*validate)(void*), void* argument, int
     return outcome == lot::outcome::cut && !scope::due() ? 0 : error_of(outcome);
   }
   if (deadline == never && self_state.current == nullptr && !scope::bounded())
-    return park_alone(request);
+    return park_alone(request, validate != nullptr);
   return error_of(handle::park_api(request, nullptr));
 }
 

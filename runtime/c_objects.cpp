@@ -9,7 +9,7 @@
 
 namespace vervet::c_objects {
 
-int line::wait(guard& held, lock& object, waiter& w, deadline until) {
+int line::wait(guard& held, lock& object, waiter& w, deadline until, unsigned flags) {
   auto unserved = [](void* waiting) -> int {
     return static_cast<waiter*>(waiting)->served.load(std::memory_order_acquire) == 0;
   };
@@ -17,7 +17,7 @@ int line::wait(guard& held, lock& object, waiter& w, deadline until) {
   waiters_.push_back(&w);
   held.release();
   while (unserved(&w)) {
-    int error = vervet_park(&w.served, unserved, &w, until, 0);
+    int error = vervet_park(&w.served, unserved, &w, until, flags);
     if (error == 0) continue;
     guard again(object);
     if (!unserved(&w)) break;
@@ -80,7 +80,7 @@ int unlock(vervet_mutex& m) {
   return 0;
 }
 
-int lock_mutex(vervet_mutex& m, deadline until) {
+int lock_mutex(vervet_mutex& m, deadline until, unsigned flags = 0) {
   guard held(m.object);
   uint64_t self = vervet_self();
   if (m.owner == self) return EDEADLK;
@@ -90,16 +90,13 @@ int lock_mutex(vervet_mutex& m, deadline until) {
   }
   waiter w;
   w.flow = self;
-  return m.waiting.wait(held, m.object, w, until);
+  return m.waiting.wait(held, m.object, w, until, flags);
 }
 
-// Nothing cuts it short: whoever waited for a condition has its mutex when he goes on.
+// Nothing cuts it short, nor is it told of a deadlock: whoever waited for a condition has its mutex
+// when he goes on.
 void lock_again(vervet_mutex& m) {
-  vervet_scope shield = {VERVET_NEVER, VERVET_SCOPE_SHIELD, 0, 0, nullptr, nullptr, nullptr};
-  vervet_scope_enter(&shield);
-  while (lock_mutex(m, never) != 0) {
-  }
-  vervet_scope_leave(&shield);
+  lock_mutex(m, never, VERVET_PARK_UNCUT | VERVET_PARK_OUTSIDE);
 }
 
 bool wake_first(vervet_cond& c) {

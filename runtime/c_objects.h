@@ -63,7 +63,8 @@ class line {
 
   // Waits at the end of the line: `held` is released meanwhile, and not held on return. Returns
   // what it was served, or ETIMEDOUT, ECANCELED, EDEADLK. Who is cut after it was served is served.
-  int wait(guard& held, lock& object, waiter& w, deadline until);
+  // `flags` as vervet_park()'s.
+  int wait(guard& held, lock& object, waiter& w, deadline until, unsigned flags = 0);
 
  private:
   list<waiter> waiters_;
