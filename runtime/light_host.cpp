@@ -42,6 +42,8 @@ void before_fork() {
 }
 
 void after_fork_in_parent() {
+  // The child has them, too: the poller is told when they are closed here.
+  if (plain_library()) descriptors_forked();
   if (plain_library()) stack_lock.release();
   hubs_lock.release();
   hub_handle::release_all();

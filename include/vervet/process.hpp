@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include <poll.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -118,13 +119,12 @@ class process {
     return *state_->status;
   }
 
-  // How it has ended; nothing while it runs. Does not wait.
+  // How it has ended; nothing while it runs. Waits for nobody but who is about to take its status.
+  // Throws std::system_error: no_child_process.
   std::optional<exit_status> poll() {
-    try {
-      return wait(std::chrono::seconds(0));
-    } catch (const timed_out&) {
-      return std::nullopt;
-    }
+    pollfd ended{state_->pidfd.native_handle(), POLLIN, 0};
+    if (state_->pidfd && ::poll(&ended, 1, 0) == 0) return std::nullopt;
+    return wait();
   }
 
   // Sends a signal. False if it has ended and wait() has said so: never reaches another process

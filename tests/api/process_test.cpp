@@ -58,6 +58,15 @@ TEST(Process, WaitingParksTheFiberAlone) {
   EXPECT_EQ(waiting.get().code, 1);
 }
 
+TEST(Process, PollTellsTheEndThoughAnotherFiberWaits) {
+  vervet::process child({"sleep", "0.02"});
+  auto waiting = vervet::spawn([&] { return child.wait().code; });
+  std::optional<vervet::exit_status> ended;
+  while (!(ended = child.poll())) vervet::yield();
+  EXPECT_EQ(ended->code, 0);
+  EXPECT_EQ(waiting.get(), 0);
+}
+
 TEST(Process, StreamsArePipesOrNothingOrOneAnother) {
   process child = shell("cat; echo err >&2",
                         {.in = standard::pipe, .out = standard::pipe, .err = standard::output});
