@@ -4,9 +4,7 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <latch>
 #include <thread>
-#include <vector>
 
 #include <sanitizer/lsan_interface.h>
 #include <sys/wait.h>
@@ -44,15 +42,12 @@ int in_child(void (*f)()) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-// It looks into its table of threads without a lock, while a new thread may replace that by a
-// larger one: so let it be large before there are others.
+// It looks into its table of threads without a lock, while a new thread may replace that by one of
+// twice the size, and it never uses an entry again: so have a table made, before there are other
+// threads, that has room for all the tests make.
 void enlarge_table_of_threads() {
-  constexpr int more_than_the_tests_make = 600;  // at once: entries are used again
-  std::vector<std::thread> all;
-  std::latch there(more_than_the_tests_make);
-  for (int i = 0; i < more_than_the_tests_make; ++i)
-    all.emplace_back([&] { there.arrive_and_wait(); });
-  for (std::thread& t : all) t.join();
+  constexpr int just_over_a_power_of_two = 33'000;
+  for (int i = 0; i < just_over_a_power_of_two; ++i) std::thread([] {}).join();
 }
 
 }  // namespace
