@@ -1,4 +1,5 @@
 // Waits that certainly never end are told, others are not.
+#include <atomic>
 #include <cerrno>
 #include <thread>
 
@@ -32,12 +33,30 @@ TEST(Deadlock, AThreadWithoutFibersThatIsTheLastOne) {
 
 TEST(Deadlock, AThreadWithoutFibersIsWokenByTheLastOtherThread) {
   IN_A_PROCESS([] {
+    static std::atomic<int> open{0};
     std::thread helper([] {
       usleep(30'000);
-      while (vervet_unpark(&word, 1) == 0) usleep(100);
+      open = 1;
+      vervet_unpark(&open, 1);
     });
-    int error = park();
+    auto closed = [](void*) -> int { return open == 0; };
+    int error = 0;
+    while (open == 0 && error == 0) error = vervet_park(&open, closed, nullptr, VERVET_NEVER, 0);
     helper.join();
+    return error == 0;
+  }());
+}
+
+TEST(Deadlock, WhoCannotValidateLooksHimselfNowAndThen) {
+  IN_A_PROCESS([] {
+    std::atomic<bool> done{false};
+    std::thread other([&] {
+      while (!done) usleep(1000);
+    });
+    // There is another thread: an end for nothing, at the first look.
+    int error = park();
+    done = true;
+    other.join();
     return error == 0;
   }());
 }
