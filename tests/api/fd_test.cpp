@@ -13,22 +13,13 @@
 #include <vervet/fiber.hpp>
 #include <vervet/run.hpp>
 
+#include "told.hpp"
+
 namespace {
 
 using namespace std::chrono_literals;
 using vervet::fd;
 using vervet::make_pipe;
-
-// The error that `call` throws.
-template <typename Call>
-std::error_code error_of(Call call) {
-  try {
-    call();
-  } catch (const std::system_error& error) {
-    return error.code();
-  }
-  return {};
-}
 
 TEST(Fd, OfABadNumberThrows) {
   EXPECT_EQ(error_of([] { fd closed(-1); }), std::errc::bad_file_descriptor);

@@ -13,17 +13,11 @@
 
 #include <vervet/vervet.hpp>
 
+#include "told.hpp"
+
 namespace {
 
 using namespace std::chrono_literals;
-
-// What the process writes to stderr while `body` runs.
-template <typename Body>
-std::string stderr_of(Body body) {
-  testing::internal::CaptureStderr();
-  body();
-  return testing::internal::GetCapturedStderr();
-}
 
 TEST(Fiber, SpawnReportsWhatItCannotDo) {
   EXPECT_THROW(vervet::spawn({.stack_size = 1}, [] {}), std::system_error);

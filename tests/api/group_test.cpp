@@ -14,6 +14,8 @@
 #include <vervet/group.hpp>
 #include <vervet/run.hpp>
 
+#include "told.hpp"
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -24,13 +26,6 @@ std::vector<int> first(int n) {
   std::vector<int> numbers(static_cast<std::size_t>(n));
   std::iota(numbers.begin(), numbers.end(), 0);
   return numbers;
-}
-
-template <typename Body>
-std::string stderr_of(Body body) {
-  testing::internal::CaptureStderr();
-  body();
-  return testing::internal::GetCapturedStderr();
 }
 
 void for_ever() { vervet::sleep_for(1h); }

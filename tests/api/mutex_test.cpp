@@ -12,22 +12,13 @@
 #include <vervet/vervet.hpp>
 
 #include "cut.hpp"
+#include "told.hpp"
 
 namespace {
 
 using namespace std::chrono_literals;
 
 constinit vervet::mutex in_static_storage;
-
-template <typename F>
-std::error_code error_of(F f) {
-  try {
-    f();
-  } catch (const std::system_error& e) {
-    return e.code();
-  }
-  return {};
-}
 
 TEST(Mutex, LockingAgainIsAnError) {
   vervet::mutex m;

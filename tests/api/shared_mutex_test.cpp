@@ -15,22 +15,13 @@
 #include <vervet/vervet.hpp>
 
 #include "cut.hpp"
+#include "told.hpp"
 
 namespace {
 
 using namespace std::chrono_literals;
 
 constinit vervet::shared_mutex in_static_storage;
-
-template <typename F>
-std::error_code error_of(F f) {
-  try {
-    f();
-  } catch (const std::system_error& e) {
-    return e.code();
-  }
-  return {};
-}
 
 TEST(SharedMutex, MisuseIsAnError) {
   vervet::shared_mutex m;

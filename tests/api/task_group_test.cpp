@@ -13,6 +13,8 @@
 #include <vervet/run.hpp>
 #include <vervet/task_group.hpp>
 
+#include "told.hpp"
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -20,13 +22,6 @@ using vervet::fiber;
 using vervet::group_cancelled;
 using vervet::task_group;
 using vervet::with_task_group;
-
-template <typename Body>
-std::string stderr_of(Body body) {
-  testing::internal::CaptureStderr();
-  body();
-  return testing::internal::GetCapturedStderr();
-}
 
 void for_ever() { vervet::sleep_for(1h); }
 

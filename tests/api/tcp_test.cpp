@@ -14,6 +14,8 @@
 #include <vervet/run.hpp>
 #include <vervet/tcp.hpp>
 
+#include "told.hpp"
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -26,16 +28,6 @@ struct pair {
   tcp_socket client = tcp_socket::connect(listener.local_address());
   tcp_socket server = listener.accept();
 };
-
-template <typename Call>
-std::error_code error_of(Call call) {
-  try {
-    call();
-  } catch (const std::system_error& error) {
-    return error.code();
-  }
-  return {};
-}
 
 std::string read_all(tcp_socket& from) {
   std::string all, part(4096, 0);

@@ -23,6 +23,8 @@
 #include <vervet/tls.hpp>
 #include <vervet/unix.hpp>
 
+#include "told.hpp"
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -98,16 +100,6 @@ template <typename Stream>
 void echo(Stream& client) {
   char part[4096];
   while (std::size_t n = client.read_some(part)) client.write_all({part, n});
-}
-
-template <typename Call>
-std::error_code error_of(Call call) {
-  try {
-    call();
-  } catch (const std::system_error& error) {
-    return error.code();
-  }
-  return {};
 }
 
 TEST(Tls, RefusesFilesThatAreNoCertificates) {
