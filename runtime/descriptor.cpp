@@ -153,7 +153,8 @@ readiness wait_ready(int fd, uint32_t events, wait_for what, deadline until,
   fd_waiter waiter{};
   waiter.who = &self;
   waiter.events = events;
-  waiter.exclusive = true;
+  // Who waits for a number that others use, too, cannot pass on what he leaves.
+  waiter.exclusive = !renew;
   waiter.epoch = self.arm(interruptible);
 
   d->mutex.acquire();

@@ -89,7 +89,7 @@ VERVET_API void** vervet_local_slot(void);
 #define VERVET_WRITABLE 4u
 
 /* Waits until `fd` is readable or writable (one of them), or has failed or been hung up.
- * Any number of flows may wait for one descriptor; one of them is woken an event.
+ * Any number of flows may wait for one descriptor; all are woken, as by poll().
  * Returns 0; ETIMEDOUT; ECANCELED; EBADF (bad, or closed with vervet_close() meanwhile); EPERM (not
  * pollable: it is always ready). */
 VERVET_API int vervet_wait_fd(int fd, unsigned events, int64_t deadline);

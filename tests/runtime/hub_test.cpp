@@ -186,6 +186,20 @@ TEST(LightHubIo, ANumberThatIsClosedUnseenAndUsedAgainIsWaitedForAnew) {
   close(young[1]);
 }
 
+TEST(LightHubIo, AllWhoWaitForADescriptorAreWoken) {
+  pipe_ends p;
+  int woken = 0;
+  auto wait = [&] {
+    EXPECT_EQ(vervet_wait_fd(p.read_end, VERVET_READABLE, vervet_after(5000 * millisecond)), 0);
+    ++woken;
+  };
+  c_fiber a(wait), b(wait), c(wait);
+  vervet_yield();
+  p.put('x');
+  for (c_fiber* f : {&a, &b, &c}) f->join();
+  EXPECT_EQ(woken, 3);
+}
+
 TEST(LightHubIo, SeveralThreadsReadOneDescriptor) {
   constexpr int threads = 3, bytes = 3000;
   pipe_ends p;
