@@ -36,22 +36,14 @@ bool parse_size(const char* text, size_t& result) {
   return true;
 }
 
-unsigned usable_cpus() {
-  unsigned long mask[1024 / 64] = {};
-  long bytes = sys::call(SYS_sched_getaffinity, 0, sizeof mask, sys::word(mask));
-  unsigned count = 0;
-  for (long i = 0; i < bytes / 8; ++i) count += static_cast<unsigned>(__builtin_popcountl(mask[i]));
-  if (count == 0) return 1;
-  return count < scheduler::max_workers ? count : scheduler::max_workers;
-}
-
 settings read_environment() {
   settings s;
   if (present_mode() == mode::linked) {
     s.native_threads = true;
     return s;
   }
-  s.workers = usable_cpus();
+  unsigned cpus = usable_cpus();
+  s.workers = cpus < scheduler::max_workers ? cpus : scheduler::max_workers;
   size_t number = 0;
   if (const char* text = getenv("VERVET_WORKERS")) {
     if (!parse_size(text, number) || number < 1 || number > scheduler::max_workers)

@@ -2,7 +2,6 @@
 #include "vervet/abi.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
 
@@ -10,6 +9,7 @@
 #include "runtime/handle.h"
 #include "runtime/hub_handle.h"
 #include "runtime/interrupt.h"
+#include "runtime/kernel_threads.h"
 #include "runtime/light_hub.h"
 #include "runtime/parking_lot.h"
 #include "runtime/scope.h"
@@ -87,12 +87,9 @@ bool known(const Options* options) {
   return options == nullptr || options->size == sizeof(Options);
 }
 
-unsigned usable_cpus() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
-  unsigned count = static_cast<unsigned>(CPU_COUNT(&set));
-  return count < scheduler::max_workers ? count : scheduler::max_workers;
+unsigned default_workers() {
+  unsigned cpus = usable_cpus();
+  return cpus < scheduler::max_workers ? cpus : scheduler::max_workers;
 }
 
 // Waits for all fibers of the run, whichever flow calls.
@@ -180,7 +177,7 @@ int vervet_run(const vervet_run_options* options, void* (*function)(void*), void
   if (workers > scheduler::max_workers) return EINVAL;
   if (wake_process != nullptr || scheduler::running()) return EBUSY;
   if (running.exchange(true, std::memory_order_acquire)) return EBUSY;
-  int error = run(workers == 0 ? usable_cpus() : workers, function, argument, result);
+  int error = run(workers == 0 ? default_workers() : workers, function, argument, result);
   running.store(false, std::memory_order_release);
   return error;
 }

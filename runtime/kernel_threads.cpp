@@ -188,6 +188,14 @@ long call_on_every_kernel_thread(long number, long a, long b, long c) {
   return result;
 }
 
+unsigned usable_cpus() {
+  unsigned long mask[1024 / 64] = {};
+  long bytes = sys::call(SYS_sched_getaffinity, 0, sizeof mask, sys::word(mask));
+  unsigned count = 0;
+  for (long i = 0; i < bytes / 8; ++i) count += static_cast<unsigned>(__builtin_popcountl(mask[i]));
+  return count != 0 ? count : 1;
+}
+
 void forget_kernel_threads() {
   round_trip.mutex.reset();
   round_trip.participant_count.store(0, std::memory_order_relaxed);

@@ -29,6 +29,9 @@ long ask_kernel_thread(int tid, kernel_thread_request request, bool restart = tr
 // then disagrees, as libc does: it must not go on with mixed credentials.
 VERVET_DOOR long call_on_every_kernel_thread(long number, long a, long b, long c);
 
+// The CPUs that the calling kernel thread may use; at least 1.
+VERVET_DOOR unsigned usable_cpus();
+
 // In a forked child: no round is under way.
 void forget_kernel_threads();
 

@@ -10,6 +10,7 @@
 #include "runtime/hub.h"
 #include "runtime/idle.h"
 #include "runtime/kernel_threads.h"
+#include "runtime/native_thread.h"
 #include "runtime/perturb.h"
 #include "runtime/scheduler.h"
 #include "runtime/sys.h"
@@ -196,16 +197,8 @@ int start(int64_t tick) {
   tick_length = tick;
   look_interval = tick / looks_in_a_tick;
   state = ticking;
-  pthread_attr_t attributes;
-  int error = pthread_attr_init(&attributes);
-  if (error != 0) return error;
-  sigset_t all;
-  sigfillset(&all);
-  pthread_attr_setsigmask_np(&attributes, &all);
-  pthread_attr_setstacksize(&attributes, stack_size);
-  error = libc.pthread_create(&thread, &attributes, run, nullptr);
+  int error = start_native_thread(&thread, run, nullptr, stack_size);
   if (error == 0) scheduler::note_kernel_thread(+1);
-  pthread_attr_destroy(&attributes);
   return error;
 }
 

@@ -21,7 +21,7 @@ void end_wait();
 
 // Whether one is due for the calling flow.
 VERVET_DOOR bool due();
-// Whether one with a deadline, or one that another flow may cancel, holds for the calling flow beside its own root.
+// Whether one with a deadline holds for the calling flow.
 bool bounded();
 
 void cancel(vervet_scope& s);

@@ -3,12 +3,12 @@
 #include <errno.h>
 #include <new>
 #include <pthread.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 
 #include "runtime/check.h"
 #include "runtime/deadlock.h"
+#include "runtime/kernel_threads.h"
+#include "runtime/native_thread.h"
 #include "runtime/parking_lot.h"
 #include "runtime/sys.h"
 #include "runtime/thread.h"
@@ -64,13 +64,6 @@ void watch_fork() {
     return;
   if (fork_watched.exchange(true, std::memory_order_relaxed)) return;
   pthread_atfork(nullptr, nullptr, after_fork_in_child);
-}
-
-unsigned usable_cpus() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  long size = sys::call(SYS_sched_getaffinity, 0, sizeof set, sys::word(&set));
-  return size > 0 ? static_cast<unsigned>(CPU_COUNT(&set)) : 1;
 }
 
 unsigned limit_of(vervet_thread_pool& pool) {
@@ -168,20 +161,6 @@ void* run_thread(void* first) {
   return nullptr;
 }
 
-int start_thread(vervet_job& first) {
-  pthread_attr_t attributes;
-  int error = pthread_attr_init(&attributes);
-  if (error != 0) return error;
-  sigset_t all;
-  sigfillset(&all);
-  pthread_attr_setsigmask_np(&attributes, &all);
-  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  pthread_t unused;
-  error = libc.pthread_create(&unused, &attributes, run_thread, &first);
-  pthread_attr_destroy(&attributes);
-  return error;
-}
-
 // Gives the job to an idle thread. It does not count as idle from here on, so that nobody who waits
 // for the job is told that it never ends.
 idle_thread* call_idle(vervet_thread_pool& pool, vervet_job* job) {
@@ -193,6 +172,25 @@ idle_thread* call_idle(vervet_thread_pool& pool, vervet_job* job) {
   t->job = job;
   t->called.store(1, std::memory_order_release);
   return t;
+}
+
+// A thread that others counted on could not be made. If it would have been the only one, what they
+// have queued meanwhile is done here: by the kernel thread of the caller, which it holds up.
+void give_up_thread(vervet_thread_pool& pool) {
+  pool.guard.acquire();
+  while (pool.threads.load(std::memory_order_relaxed) == 1) {
+    submitter* admitted = nullptr;
+    vervet_job* job = pool.queue.pop(admitted);
+    if (job == nullptr) break;
+    pool.guard.release();
+    admit(admitted);
+    runtime_scope::leave();
+    job->run(job);
+    runtime_scope::enter();
+    finish_job(pool);
+    pool.guard.acquire();
+  }
+  end_thread(pool);
 }
 
 enum class placed { with_thread, inside, outside, nowhere };
@@ -216,8 +214,8 @@ placed place(vervet_thread_pool& pool, vervet_job& job, submitter* waits) {
     pool.threads.fetch_add(1, std::memory_order_relaxed);
     pool.guard.release();
     job.submitter = &pool;
-    if (start_thread(job) == 0) return placed::with_thread;
-    pool.threads.fetch_sub(1, std::memory_order_relaxed);
+    if (start_native_thread(nullptr, run_thread, &job, 0) == 0) return placed::with_thread;
+    give_up_thread(pool);
   }
 }
 

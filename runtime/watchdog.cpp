@@ -11,6 +11,7 @@
 #include "runtime/inquiry.h"
 #include "runtime/light_hub.h"
 #include "runtime/lock.h"
+#include "runtime/native_thread.h"
 #include "runtime/scheduler.h"
 #include "runtime/stack_text.h"
 #include "runtime/sys.h"
@@ -169,18 +170,8 @@ void* run(void*) {
 }
 
 int start() {
-  pthread_attr_t attributes;
-  int error = pthread_attr_init(&attributes);
-  if (error != 0) return error;
-  sigset_t all;
-  sigfillset(&all);
-  pthread_attr_setsigmask_np(&attributes, &all);
-  pthread_attr_setstacksize(&attributes, stack_size);
-  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  pthread_t unused;
-  error = libc.pthread_create(&unused, &attributes, run, nullptr);
+  int error = start_native_thread(nullptr, run, nullptr, stack_size);
   if (error == 0) scheduler::note_kernel_thread(+1);
-  pthread_attr_destroy(&attributes);
   return error;
 }
 
