@@ -1,0 +1,1 @@
+"""The benchmark house: what bench/run is made of."""
