@@ -25,16 +25,16 @@ extern "C" __attribute__((visibility("hidden"))) void* __dso_handle;
 namespace vervet {
 namespace {
 
+using handle::run_set;
+
 constexpr size_t full_stack_size = 256 * 1024;
 
-// All fibers of the vervet_run() that is going on, if one is.
-flow_set run_set;
 std::atomic<uint32_t> run_flows{0};
 std::atomic<bool> running{false};
 
 bool inside_run() {
   fiber* current = self_state.current;
-  return current != nullptr && current->handle != nullptr && current->handle->set == &run_set;
+  return current != nullptr && current->handle != nullptr && &handle::set_of(*current->handle) == &run_set;
 }
 
 // Runs after the destructors of the fiber's thread_local objects, also when pthread_exit() ends it.
@@ -49,10 +49,14 @@ void* full_entry(void* argument) {
   auto& record = *static_cast<vervet_fiber*>(argument);
   fiber& self = *self_state.host;
   self.handle = &record;
+  // It shows its block, then looks whether it was killed; who kills does it the other way round.
+  record.block.store(&self, std::memory_order_seq_cst);
+  if ((record.marks.load(std::memory_order_seq_cst) & record.killed_early) != 0)
+    scope::cancel(self.root);
   memcpy(self.thread.name, record.name, sizeof record.name);
   // The first one registered is the last one to run.
   __cxa_thread_atexit_impl(full_ended, &record, &__dso_handle);
-  handle::run(record);
+  handle::run(self);
   return nullptr;
 }
 
@@ -65,7 +69,7 @@ uint64_t signal_mask_here() {
   return mask;
 }
 
-int start_full(vervet_fiber& record, size_t stack_size, unsigned worker) {
+int start_full(vervet_fiber& record, const spawn_call& call, size_t stack_size, unsigned worker) {
   if (stack_size == 0) stack_size = full_stack_size;
   if (stack_size < light_hub::least_stack_size) return EINVAL;
   run_set.add_flow();
@@ -75,7 +79,8 @@ int start_full(vervet_fiber& record, size_t stack_size, unsigned worker) {
       thread::create(&unused, {.stack_size = stack_size,
                       .detached = true,
                       .signal_mask = signal_mask_here(),
-                      .worker = worker}, full_entry, &record);
+                      .worker = worker,
+                      .call = call}, full_entry, &record);
   if (error == 0) return 0;
   run_flows.fetch_sub(1, std::memory_order_relaxed);
   run_set.remove_flow();
@@ -112,21 +117,21 @@ int run(unsigned workers, void* (*function)(void*), void* argument, void** resul
   signals_blocked_at_start(signal_mask_here());
   int error = scheduler::start({.workers = workers});
   if (error != 0) return error;
-  vervet_fiber* main = handle::make(run_set, function, argument, nullptr, 2);
+  vervet_fiber* main = record::make(nullptr, 2);
   if (main == nullptr) error = EAGAIN;
   if (main != nullptr) {
     runtime_scope scope;
-    main->is_main = true;
+    main->marks.store(main->is_main, std::memory_order_relaxed);
     run_set.main_begins();
     set_of_run.store(&run_set, std::memory_order_release);
-    error = start_full(*main, 0, 0);
-    if (error != 0) handle::release(*main);
+    error = start_full(*main, {function, argument, 0, nullptr}, 0, 0);
+    if (error != 0) record::release(*main);
   }
   if (error == 0) {
     wait_for_run();
     if (result != nullptr) *result = main->result;
   }
-  if (main != nullptr) handle::release(*main);
+  if (main != nullptr) record::release(*main);
   set_of_run.store(nullptr, std::memory_order_release);
   wait_for_last_ends();
   scheduler::stop();
@@ -138,8 +143,10 @@ int run(unsigned workers, void* (*function)(void*), void* argument, void** resul
 
 using namespace vervet;
 
-int vervet_spawn(vervet_fiber** fiber, const vervet_spawn_options* options, void* (*entry)(void*),
-                 void* argument) {
+namespace {
+
+int spawn_with(vervet_fiber** fiber, const vervet_spawn_options* options, void* (*entry)(void*),
+               void* argument) {
   if (!known(options)) return EINVAL;
   vervet_spawn_options none{};
   if (options == nullptr) options = &none;
@@ -152,22 +159,48 @@ int vervet_spawn(vervet_fiber** fiber, const vervet_spawn_options* options, void
   if (!full && elsewhere == nullptr && hub == nullptr) return EAGAIN;
 
   runtime_scope scope;
-  vervet_fiber* record =
-      handle::make(hub != nullptr ? hub->flows : run_set, entry, argument, options->name, fiber != nullptr ? 2 : 1);
-  if (record == nullptr) return EAGAIN;
-  record->start = options->start;
-  record->discard = options->discard;
-  int error = full ? start_full(*record, options->stack_size, options->worker)
-              : hub != nullptr
-                  ? hub->spawn(*record, options->stack_size)
-                  : hub_handle::spawn(*elsewhere, *record, options->stack_size);
+  vervet_fiber* made = record::make(options->name, fiber != nullptr ? 2 : 1);
+  if (made == nullptr) return EAGAIN;
+  spawn_call call{entry, argument, options->start, options->discard};
+  int error;
+  if (hub != nullptr)
+    error = hub->spawn(*made, call, options->stack_size);
+  else if (full)
+    error = start_full(*made, call, options->stack_size, options->worker);
+  else
+    error = hub_handle::spawn(*elsewhere, *made, call, options->stack_size);
   if (error != 0) {
-    if (fiber != nullptr) handle::release(*record);
-    handle::release(*record);
+    if (fiber != nullptr) record::release(*made);
+    record::release(*made);
     return error;
   }
-  if (fiber != nullptr) *fiber = record;
+  if (fiber != nullptr) *fiber = made;
   return 0;
+}
+
+// A light fiber of the calling thread.
+inline int spawn_here(light_hub& hub, vervet_fiber** fiber, void* (*entry)(void*), void* argument) {
+  runtime_scope scope;
+  vervet_fiber* made = record::make(nullptr, fiber != nullptr ? 2 : 1);
+  if (made == nullptr) return EAGAIN;
+  int error = hub.spawn(*made, {entry, argument, 0, nullptr}, 0);
+  if (error != 0) {
+    if (fiber != nullptr) record::release(*made);
+    record::release(*made);
+    return error;
+  }
+  if (fiber != nullptr) *fiber = made;
+  return 0;
+}
+
+}  // namespace
+
+int vervet_spawn(vervet_fiber** fiber, const vervet_spawn_options* options, void* (*entry)(void*),
+                 void* argument) {
+  light_hub* hub = self_state.hub;
+  if (options == nullptr && hub != nullptr && !inside_run()) [[likely]]
+    return spawn_here(*hub, fiber, entry, argument);
+  return spawn_with(fiber, options, entry, argument);
 }
 
 int vervet_run(const vervet_run_options* options, void* (*function)(void*), void* argument,
@@ -195,12 +228,7 @@ void vervet_report_uncaught(const char* what) {
 
 int vervet_kill(vervet_fiber* fiber) {
   runtime_scope scope;
-  // The fiber shows that it has ended, then looks at this: its memory stays while it is awaited.
-  fiber->killers.fetch_add(1, std::memory_order_seq_cst);
-  bool runs = fiber->state.load(std::memory_order_seq_cst) == handle_state::running;
-  if (runs) scope::cancel(fiber->root);
-  fiber->killers.fetch_sub(1, std::memory_order_release);
-  return runs ? 0 : ESRCH;
+  return handle::kill(*fiber) ? 0 : ESRCH;
 }
 
 vervet_fiber* vervet_current() {
@@ -209,7 +237,7 @@ vervet_fiber* vervet_current() {
 }
 
 void vervet_retain(vervet_fiber* fiber) {
-  fiber->references.fetch_add(1, std::memory_order_relaxed);
+  record::retain(*fiber);
 }
 
 const char* vervet_name(const vervet_fiber* fiber) { return fiber->name; }

@@ -5,7 +5,7 @@
 #include "runtime/deadlock.h"
 #include "runtime/handle.h"
 #include "runtime/interrupt.h"
-#include "runtime/light_hub.h"
+#include "runtime/light_switch.h"
 #include "runtime/parking_lot.h"
 #include "runtime/scheduler.h"
 #include "runtime/scope.h"
@@ -51,12 +51,19 @@ int park_alone(lot::request request, bool validates) {
   }
 }
 
+wake_reason sleep_once(deadline until) {
+  fiber* current = self_state.current;
+  if (current != nullptr && current->kind == fiber_kind::light)
+    return park_here(*current, wait_class::api, wait_for::sleep, until);
+  parker& self = self_parker();
+  self.arm(wait_class::api);
+  return park(self, wait_for::sleep, until);
+}
+
 int sleep(deadline until) {
   runtime_scope scope;
   for (;;) {
-    parker& self = self_parker();
-    self.arm(wait_class::api);
-    wake_reason reason = park(self, wait_for::sleep, until);
+    wake_reason reason = sleep_once(until);
     if (reason == wake_reason::timed_out) return 0;
     if (reason == wake_reason::cut && scope::due()) return ECANCELED;
     if (reason == wake_reason::interrupted) handle_interruption(false);
@@ -92,7 +99,7 @@ uint64_t vervet_self() {
   return reinterpret_cast<uintptr_t>(&self_state);
 }
 
-void** vervet_local_slot() { return &self_state.local; }
+void** vervet_local_slot() { return &own_state().local; }
 
 int vervet_join(vervet_fiber* fiber, void** result, int64_t deadline) {
   runtime_scope scope;
@@ -111,23 +118,36 @@ int vervet_joinall(vervet_fiber* const* fibers, size_t count, int64_t deadline) 
 }
 
 int vervet_has_ended(const vervet_fiber* fiber) {
-  return fiber->state.load(std::memory_order_acquire) == handle_state::ended;
+  return fiber->state() == handle_state::ended;
 }
 
 void vervet_release(vervet_fiber* fiber) {
   if (fiber == nullptr) return;
   runtime_scope scope;
-  handle::release(*fiber);
+  record::release(*fiber);
 }
 
-int vervet_yield() {
+namespace {
+
+[[gnu::noinline]] int yield_otherwise(fiber* current) {
+  if (current != nullptr) {
+    runtime_scope scope;
+    if (current->kind == fiber_kind::light)
+      current->hub->yield(*current);
+    else
+      scheduler::yield();
+  }
+  return scope::due() ? ECANCELED : 0;
+}
+
+}  // namespace
+
+[[gnu::flatten]] int vervet_yield() {
   fiber* current = self_state.current;
-  if (current == nullptr) return scope::due() ? ECANCELED : 0;
-  runtime_scope scope;
-  if (current->kind == fiber_kind::light)
-    current->hub->yield(*current);
-  else
-    scheduler::yield();
+  if (current == nullptr || !current->plain()) [[unlikely]]
+    return yield_otherwise(current);
+  if (light_hub::yield_plain(*current)) [[likely]]
+    return 0;
   return scope::due() ? ECANCELED : 0;
 }
 

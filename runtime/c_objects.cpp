@@ -221,7 +221,7 @@ size_t vervet_queue_size(vervet_queue* queue) {
 
 int vervet_get_stats(vervet_stats* stats) {
   if (stats->size != sizeof(vervet_stats)) return EINVAL;
-  handle::counts fibers = handle::count();
+  record::counts fibers = record::count();
   thread_pool::counts pool = thread_pool::of_default_pool();
   stats->fibers_spawned = fibers.spawned;
   stats->fibers_alive = fibers.alive;

@@ -54,7 +54,7 @@ void context_make(context& fresh, void* stack, size_t size, void (*body)(void*),
                                       void* argument) {
   handoff hand{&from, commit, argument};
   if (to.identity != nullptr) fs_base::set(to.identity);
-  arrive(jump_fcontext(to.saved, &hand));
+  arrive(context_raw_jump(to.saved, &hand));
 }
 
 }  // namespace vervet

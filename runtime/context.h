@@ -1,7 +1,10 @@
-// Machine contexts: the only door to Boost.Context.
+// Machine contexts: the only door to Boost.Context. Two protocols: flows that meet by context_switch() and
+// flows that meet by context_jump() are not to be mixed.
 #pragma once
 
 #include <stddef.h>
+
+#include <boost/context/detail/fcontext.hpp>
 
 namespace vervet {
 
@@ -23,5 +26,45 @@ void context_make(context& fresh, void* stack, size_t size, void (*body)(void*),
 // `from` runnable elsewhere: nothing touches the stack that was left after it was called.
 // Keeps the callee-saved registers, mxcsr and the x87 control word.
 void context_switch(context& from, context& to, commit_function commit, void* argument);
+
+// jump_fcontext(), reached by a jump. A call would leave an entry on the processor's stack of return
+// addresses that nothing takes off again, since what arrives is jumped to: then each return after a switch is
+// mispredicted, which costs as much as the switch. (128: what a leaf function may use below its stack
+// pointer.)
+inline boost::context::detail::transfer_t context_raw_jump(void* to, void* data) {
+  boost::context::detail::transfer_t result;
+  __asm__ volatile(
+      "leaq 1f(%%rip), %%rax\n\t"
+      "leaq -128(%%rsp), %%rsp\n\t"
+      "pushq %%rax\n\t"
+      "jmp jump_fcontext@PLT\n"
+      "1:\n\t"
+      "leaq 128(%%rsp), %%rsp"
+      : "=a"(result.fctx), "=d"(result.data), "+D"(to), "+S"(data)
+      :
+      : "rcx", "r8", "r9", "r10", "r11", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6",
+        "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "memory",
+        "cc");
+  return result;
+}
+
+// The same for flows that share one identity and leave nothing to commit.
+//
+// What arrives is told which context it came from, and saves it: context_jump() on its return, a flow
+// that begins as its first act.
+using entry_function = void (*)(boost::context::detail::transfer_t);
+
+inline void context_arrive(boost::context::detail::transfer_t transfer) {
+  static_cast<context*>(transfer.data)->saved = transfer.fctx;
+}
+inline void context_jump(context& from, context& to) {
+  context_arrive(context_raw_jump(to.saved, &from));
+}
+// Makes `fresh` begin with entry() when context_jump() goes there for the first time. entry() calls
+// context_arrive() and never returns.
+inline void context_begin(context& fresh, void* stack, size_t size, entry_function entry) {
+  fresh.saved =
+      boost::context::detail::make_fcontext(static_cast<char*>(stack) + size, size, entry);
+}
 
 }  // namespace vervet

@@ -4,6 +4,7 @@
 #include <new>
 #include <string.h>
 
+#include "runtime/scope.h"
 #include "runtime/thread_state.h"
 
 namespace vervet {
@@ -74,21 +75,21 @@ OUT_OF_LINE void exchange_exceptions(exception_states& keep, const exception_sta
 }
 
 OUT_OF_LINE void join_scopes(vervet_coroutine& c) {
-  c.joint.outer = self_state.scopes;
-  self_state.scopes = c.scopes;
+  c.joint.outer = scope::innermost();
+  scope::set_innermost(c.scopes);
   hide();
 }
 
 OUT_OF_LINE void part_scopes(vervet_coroutine& c) {
-  c.scopes = self_state.scopes;
-  self_state.scopes = c.joint.outer;
+  c.scopes = scope::innermost();
+  scope::set_innermost(c.joint.outer);
   c.joint.outer = nullptr;
   hide();
 }
 
 OUT_OF_LINE bool runs_here(const vervet_coroutine& c) {
   hide();
-  for (vervet_scope* s = self_state.scopes; s != nullptr; s = s->outer)
+  for (vervet_scope* s = scope::innermost(); s != nullptr; s = s->outer)
     if (s == &c.joint) return true;
   return false;
 }

@@ -64,31 +64,6 @@ bool alone_in_process() {
   return kernel_threads_of_process() == ours + 1 && kernel_threads_of_runtime() == ours;
 }
 
-void flow_set::add_flow() {
-  lock_guard guard(mutex_);
-  flows_.fetch_add(1, std::memory_order_relaxed);
-}
-
-void flow_set::remove_flow() {
-  lock_guard guard(mutex_);
-  flows_.fetch_sub(1, std::memory_order_relaxed);
-}
-
-void flow_set::begin(closed_wait& wait) {
-  lock_guard guard(mutex_);
-  waits_.push_back(&wait);
-  waiting_.fetch_add(1, std::memory_order_relaxed);
-  if (!wait.inside) ++endable_from_outside_;
-}
-
-void flow_set::end(closed_wait& wait) {
-  lock_guard guard(mutex_);
-  if (!wait.linked()) return;
-  list<closed_wait>::remove(&wait);
-  waiting_.fetch_sub(1, std::memory_order_relaxed);
-  if (!wait.inside) --endable_from_outside_;
-}
-
 // Full fibers that are not of this set are on the runtime's kernel threads.
 bool flow_set::others_may_help() const {
   unsigned known = self_state.host != nullptr ? 1 : 0;  // it hosts this hub
@@ -97,7 +72,7 @@ bool flow_set::others_may_help() const {
 }
 
 bool flow_set::tell(lot::call_ref still_nothing) {
-  lock_guard guard(mutex_);
+  guard with(*this);
   if (flows_ == 0 || waiting_ != flows_) return false;
   if (endable_from_outside_ != 0 && others_may_help()) return false;
   if (!still_nothing()) return false;

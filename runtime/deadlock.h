@@ -25,18 +25,33 @@ struct closed_wait : list_hook {
   bool inside = false;   // only a flow of the same set can end it (a join); else another thread might
 };
 
-// Thread safety: every call from any thread.
+// Thread safety: `shared`: every call from any thread. `of_one_host`: on the host's identity alone.
 class flow_set {
  public:
+  enum kind : bool { of_one_host, shared };
+  explicit constexpr flow_set(kind k) : lock_(k == shared ? &mutex_ : nullptr) {}
+
   // A flow is about to begin here; or has ended, or did not begin after all.
-  void add_flow();
-  void remove_flow();
+  void add_flow() { change(flows_, 1); }
+  void remove_flow() { change(flows_, -1u); }
   // The main flow is about to begin; or has ended: from now on any flow can be told.
   void main_begins() { main_ended_.store(false, std::memory_order_relaxed); }
   void main_ends() { main_ended_.store(true, std::memory_order_relaxed); }
 
-  void begin(closed_wait& wait);
-  void end(closed_wait& wait);
+  void begin(closed_wait& wait) {
+    guard with(*this);
+    waits_.push_back(&wait);
+    add(waiting_, 1);
+    if (!wait.inside) ++endable_from_outside_;
+  }
+  // No effect if it has not begun.
+  void end(closed_wait& wait) {
+    guard with(*this);
+    if (!wait.linked()) return;
+    list<closed_wait>::remove(&wait);
+    add(waiting_, -1u);
+    if (!wait.inside) --endable_from_outside_;
+  }
 
   // One load; what tell() would find may be otherwise.
   bool all_wait() const {
@@ -48,9 +63,33 @@ class flow_set {
   bool tell(lot::call_ref still_nothing);
 
  private:
+  class guard {
+   public:
+    explicit guard(flow_set& of) : lock_(of.lock_) {
+      if (lock_ != nullptr) lock_->acquire();
+    }
+    ~guard() {
+      if (lock_ != nullptr) lock_->release();
+    }
+    guard(const guard&) = delete;
+    guard& operator=(const guard&) = delete;
+
+   private:
+    lock* lock_;
+  };
+
+  // The writer has the set to itself; readers look without.
+  static void add(std::atomic<uint32_t>& count, uint32_t change) {
+    count.store(count.load(std::memory_order_relaxed) + change, std::memory_order_relaxed);
+  }
+  void change(std::atomic<uint32_t>& count, uint32_t by) {
+    guard with(*this);
+    add(count, by);
+  }
   bool others_may_help() const;
 
   lock mutex_;
+  lock* const lock_;  // null: none is needed
   std::atomic<uint32_t> flows_{0};
   std::atomic<uint32_t> waiting_{0};
   uint32_t endable_from_outside_ = 0;

@@ -9,19 +9,18 @@ namespace {
 
 std::atomic<void* (*)()> exception_globals[most_cxx_runtimes];
 
-// The layout that the C++ ABI lays down.
-struct exception_state {
-  void* caught;
-  unsigned uncaught;
-};
-static_assert(sizeof(exception_state) == exception_state_size);
-
 }  // namespace
+
+std::atomic<unsigned> cxx_runtimes{0};
 
 void register_exception_globals(void* (*get)()) {
   for (auto& known : exception_globals) {
     void* (*present)() = nullptr;
-    if (known.compare_exchange_strong(present, get) || present == get) return;
+    if (known.compare_exchange_strong(present, get)) {
+      cxx_runtimes.fetch_add(1, std::memory_order_release);
+      return;
+    }
+    if (present == get) return;
   }
   fatal("more than %u C++ runtimes in one process", most_cxx_runtimes);
 }

@@ -2,13 +2,23 @@
 // caught and what is in flight. Registered once per C++ runtime; any thread.
 #pragma once
 
+#include <atomic>
 #include <stddef.h>
+#include <stdint.h>
 
 namespace vervet {
 
-// How much of it must follow a flow.
-inline constexpr size_t exception_state_size = 16;
+// What of it must follow a flow: the layout that the C++ ABI lays down.
+struct exception_state {
+  void* caught;
+  unsigned uncaught;
+  bool clean() const { return (reinterpret_cast<uintptr_t>(caught) | uncaught) == 0; }
+};
+inline constexpr size_t exception_state_size = sizeof(exception_state);
 inline constexpr unsigned most_cxx_runtimes = 4;
+
+// How many there are.
+extern std::atomic<unsigned> cxx_runtimes;
 
 void register_exception_globals(void* (*get)());
 

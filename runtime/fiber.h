@@ -11,9 +11,9 @@
 #include "runtime/list.h"
 #include "runtime/parker.h"
 #include "runtime/stack.h"
+#include "runtime/thread_state.h"
 #include "runtime/timer_queue.h"
-
-struct vervet_fiber;
+#include "vervet/abi.h"
 
 namespace vervet {
 
@@ -88,19 +88,55 @@ struct thread_part {
 // The hook of the list of all full fibers alive.
 struct fiber_alive : list_hook {};
 
+// What a spawned fiber is to do.
+struct spawn_call {
+  void* (*entry)(void*);
+  void* argument;
+  deadline start;            // not before
+  void (*discard)(void*);    // in the entry's place if it is killed before its start; may be null
+};
+
+// Bits of fiber::root.flags beside the public ones.
+inline constexpr uint32_t scope_of_no_plain_flow = 1u << 31;  // for ever: see fiber::plain()
+inline constexpr uint32_t scope_has_inner = 1u << 30;         // others are entered inside of it
+
+// What a switch touches lies in one cache line, after the bases.
 struct fiber : parker, fiber_alive, timer_node {
+  vervet_fiber* handle = nullptr;       // what the API's handles refer to, if the API spawned it
   context flow;
+  fiber* next_queued = nullptr;         // run queue, free list
+  light_hub* hub = nullptr;             // light: its hub
+  // A spawned fiber's outermost scope: its kills (scope.h).
+  vervet_scope root = {VERVET_NEVER, scope_of_no_plain_flow, 0, 0, nullptr, nullptr, nullptr};
+  flow_state own = {nullptr, nullptr};  // what else the flow carries with it
+  spawn_call call = {};                 // if the API spawned it
+  int kept_errno = 0;                   // light: while it yields
   fiber_kind kind = fiber_kind::full;
   std::atomic<fiber_life> life{fiber_life::fresh};
   std::atomic<uint32_t> interrupts{0};  // interrupt_signal, interrupt_cancel: due, not yet looked at
   carrier* on = nullptr;                // full: the carrier that runs it now or ran it last
   carrier* wired_to = nullptr;          // full: the carrier that it keeps for life
-  light_hub* hub = nullptr;             // light: its hub
-  vervet_fiber* handle = nullptr;       // what the API's handles refer to, if the API spawned it
-  fiber* next_queued = nullptr;         // run queue, free list
   stack_slot stack;
   uint64_t number = 0;                  // for messages: the n-th fiber of this process
   thread_part thread;
+
+  // What an earlier life of this memory has left.
+  void forget_flow() {
+    own = {nullptr, nullptr};
+    root = {VERVET_NEVER, kind == fiber_kind::full ? scope_of_no_plain_flow : 0, 0, 0,
+            nullptr,      nullptr,                                            nullptr};
+    handle = nullptr;
+    interrupts.store(0, std::memory_order_relaxed);
+  }
+
+  // One test for all that a yield need not care about: it is a spawned light fiber, it was not killed,
+  // and no scope is entered but the root.
+  bool plain() const {
+    uint64_t flags_and_cancelled;
+    __builtin_memcpy(&flags_and_cancelled, &root.flags, sizeof flags_and_cancelled);
+    return flags_and_cancelled == 0;
+  }
 };
+static_assert(offsetof(vervet_scope, cancelled) == offsetof(vervet_scope, flags) + 4);
 
 }  // namespace vervet

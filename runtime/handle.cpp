@@ -1,9 +1,7 @@
 #include "runtime/handle.h"
 
 #include <errno.h>
-#include <new>
-#include <string.h>
-#include <sys/mman.h>
+#include <utility>
 
 #include "runtime/interrupt.h"
 #include "runtime/light_hub.h"
@@ -15,30 +13,10 @@
 namespace vervet {
 
 namespace handle {
+
+flow_set run_set{flow_set::shared};
+
 namespace {
-
-constexpr size_t chunk_bytes = 64 * 1024;
-
-lock pool_lock;
-vervet_fiber* free_records;
-uint64_t made;
-std::atomic<uint64_t> over{0};  // of those: ended, abandoned, never begun, or left behind by a fork
-uint32_t process_generation;
-
-bool grow_pool() {
-  void* chunk = sys::map(nullptr, chunk_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
-  if (chunk == nullptr) return false;
-  auto* records = static_cast<vervet_fiber*>(chunk);
-  for (size_t i = chunk_bytes / sizeof(vervet_fiber); i-- > 0;) {
-    records[i].next_free = free_records;
-    free_records = &records[i];
-  }
-  return true;
-}
-
-bool has_ended(const vervet_fiber& target) {
-  return target.state.load(std::memory_order_acquire) != handle_state::running;
-}
 
 struct caller {
   flow_set* set = nullptr;  // null: a flow of no set
@@ -49,22 +27,18 @@ caller who_calls() {
   fiber* current = self_state.current;
   if (current == nullptr) return {};
   vervet_fiber* own = current->handle;
-  if (own != nullptr) return {own->set, own->is_main};
+  if (own != nullptr)
+    return {&set_of(*own), (own->marks.load(std::memory_order_relaxed) & own->is_main) != 0};
   if (current->kind == fiber_kind::light) return {&current->hub->flows, true};
   return {};
 }
 
-int result_of(const vervet_fiber& target) {
-  return target.state.load(std::memory_order_acquire) == handle_state::ended ? 0 : EOWNERDEAD;
-}
-
 // False if the fiber was killed before its start.
-bool wait_for_start(vervet_fiber& own) {
+bool wait_for_start(fiber& self) {
   runtime_scope inside;
-  while (own.start > now() && !scope::due()) {
-    parker& self = self_parker();
+  while (self.call.start > now() && !scope::due()) {
     self.arm(wait_class::api);
-    if (park(self, wait_for::sleep, own.start) == wake_reason::interrupted)
+    if (park(self, wait_for::sleep, self.call.start) == wake_reason::interrupted)
       handle_interruption(false);
   }
   if (!scope::due()) return true;
@@ -72,118 +46,187 @@ bool wait_for_start(vervet_fiber& own) {
   return false;
 }
 
-}  // namespace
-
-vervet_fiber* make(flow_set& set, void* (*entry)(void*), void* argument, const char* name,
-                   uint32_t references) {
-  vervet_fiber* record;
-  uint64_t number;
-  uint32_t process;
-  {
-    lock_guard guard(pool_lock);
-    if (free_records == nullptr && !grow_pool()) return nullptr;
-    record = free_records;
-    free_records = record->next_free;
-    number = ++made;
-    process = process_generation;
+// The caller's wait while it is closed (deadlock.h): it has no deadline, and no scope around it has one.
+class closed_park {
+ public:
+  // `set`: null if the wait is not to be counted.
+  closed_park(flow_set* set, parker& self, bool is_main, bool inside) : set_(set) {
+    wait_.who = &self;
+    wait_.is_main = is_main;
+    wait_.inside = inside;
   }
-  new (record) vervet_fiber;
-  record->references.store(references, std::memory_order_relaxed);
-  record->set = &set;
-  record->process = process;
-  record->entry = entry;
-  record->argument = argument;
-  record->number = number;
-  if (name != nullptr) strncpy(record->name, name, sizeof record->name - 1);
-  return record;
+  // The caller begins its wait `epoch`.
+  void begins(uint64_t epoch) {
+    if (set_ == nullptr) return;
+    wait_.epoch = epoch;
+    set_->begin(wait_);
+  }
+  ~closed_park() {
+    if (wait_.linked()) set_->end(wait_);
+  }
+  closed_park(const closed_park&) = delete;
+  closed_park& operator=(const closed_park&) = delete;
+
+ private:
+  flow_set* set_;
+  closed_wait wait_;
+};
+
+// True if the target runs on the hub of the calling light flow: then it cannot end meanwhile.
+bool runs_here(const vervet_fiber& target) {
+  fiber* current = self_state.current;
+  if (current == nullptr || current->kind != fiber_kind::light) return false;
+  fiber* block = target.block.load(std::memory_order_acquire);
+  if (block == nullptr || __atomic_load_n(&block->hub, __ATOMIC_ACQUIRE) != current->hub)
+    return false;
+  // On another hub it may have ended, and the block have been something else by then.
+  return !target.has_ended();
 }
 
-void release(vervet_fiber& target) {
-  if (target.references.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-  // It could not be started.
-  if (!has_ended(target)) over.fetch_add(1, std::memory_order_relaxed);
-  lock_guard guard(pool_lock);
-  target.next_free = free_records;
-  free_records = &target;
+}  // namespace
+
+}  // namespace handle
+
+// One that joins a fiber of its own hub: nobody else touches the ring. On the joiner's stack.
+struct local_joiner {
+  parker& who;
+  uint64_t epoch = 0;
+  local_joiner* next = nullptr;  // null: not in the ring
+  local_joiner* previous = nullptr;
+
+  void enter(local_joiner*& first) {
+    if (first == nullptr) {
+      first = next = previous = this;
+      return;
+    }
+    next = first;
+    previous = first->previous;
+    previous->next = first->previous = this;
+  }
+  void leave(local_joiner*& first) {
+    if (next == nullptr) return;
+    previous->next = next;
+    next->previous = previous;
+    if (first == this) first = next == this ? nullptr : next;
+    next = previous = nullptr;
+  }
+};
+
+namespace handle {
+
+flow_set& set_of(const vervet_fiber& target) {
+  fiber* block = target.block.load(std::memory_order_acquire);
+  light_hub* hub = block != nullptr ? block->hub : nullptr;
+  return hub != nullptr ? hub->flows : run_set;
+}
+
+bool kill(vervet_fiber& target) {
+  // The fiber shows that it has ended, then looks at this: its memory stays while it is awaited.
+  target.marks.fetch_add(1, std::memory_order_seq_cst);
+  bool runs = !target.has_ended();
+  if (runs) {
+    fiber* block = target.block.load(std::memory_order_seq_cst);
+    if (block == nullptr) {
+      // It shows its block, then looks at this.
+      target.marks.fetch_or(target.killed_early, std::memory_order_seq_cst);
+      block = target.block.load(std::memory_order_seq_cst);
+    }
+    if (block != nullptr) scope::cancel(block->root);
+  }
+  target.marks.fetch_sub(1, std::memory_order_release);
+  return runs;
 }
 
 void finish(vervet_fiber& target, handle_state state) {
-  flow_set& set = *target.set;
-  over.fetch_add(1, std::memory_order_relaxed);
-  // Joiners show up, then look at it; who unparks changes it, then looks for joiners.
-  target.state.store(state, std::memory_order_seq_cst);
-  // Who is about to kill it may have found its wait, and looks at its memory once more.
-  while (target.killers.load(std::memory_order_seq_cst) != 0) sys::call(SYS_sched_yield);
-  if (target.is_main) set.main_ends();
-  lot::unpark(&target.state, ~0u);
+  flow_set& set = set_of(target);
+  local_joiner* joiners = std::exchange(target.joiners, nullptr);
+  if ((target.marks.load(std::memory_order_relaxed) & target.is_main) != 0) set.main_ends();
+  bool was_last = record::end(target, state);
+  // From here on somebody else may have it, and it may be another fiber's. Who is about to kill this one
+  // may have found its wait, and looks at its memory once more.
+  while ((target.marks.load(std::memory_order_seq_cst) & target.kill_calls) != 0) [[unlikely]]
+    sys::call(SYS_sched_yield);
+  while (local_joiner* first = joiners) {
+    first->leave(joiners);
+    wake(first->who, first->epoch, wake_reason::ready);
+  }
+  lot::unpark(&target.word, ~0u);
   // Not before: the joiners would count as waiting, and nobody to wake them.
   set.remove_flow();
-  release(target);
+  if (was_last) record::give(target);
 }
 
 lot::outcome park_api(lot::request request, const flow_set* ended_by) {
+  parker& self = self_parker();
   caller me = who_calls();
-  closed_wait closed;
-  closed.who = &self_parker();
-  closed.is_main = me.is_main;
-  closed.inside = ended_by != nullptr && ended_by == me.set;
   bool counted = me.set != nullptr && request.until == never && !scope::bounded();
-  auto count = [&] {
-    closed.epoch = parker::epoch_of(closed.who->word.load(std::memory_order_relaxed));
-    me.set->begin(closed);
+  closed_park closed(counted ? me.set : nullptr, self, me.is_main, ended_by == me.set);
+  auto begins = [&] {
+    closed.begins(parker::epoch_of(self.word.load(std::memory_order_relaxed)));
     return true;
   };
   request.interruptible = wait_class::api;
-  if (counted) request.before_sleep = count;
+  request.before_sleep = begins;
   lot::outcome outcome = lot::park(request);
-  if (counted) me.set->end(closed);
   if (outcome == lot::outcome::interrupted) handle_interruption(false);
   // One meant for an earlier wait of ours.
   if (outcome == lot::outcome::cut && !scope::due()) return lot::outcome::unparked;
   return outcome;
 }
 
-void run(vervet_fiber& own) {
-  self_state.scopes = &own.root;
-  if (wait_for_start(own))
-    own.result = own.entry(own.argument);
-  else if (own.discard != nullptr)
-    own.discard(own.argument);
-  self_state.scopes = nullptr;
+void run_late(fiber& self) {
+  if (wait_for_start(self))
+    self.handle->result = self.call.entry(self.call.argument);
+  else if (self.call.discard != nullptr)
+    self.call.discard(self.call.argument);
 }
 
+namespace {
+
+wake_reason park_for_end(vervet_fiber& target, deadline until) {
+  fiber& self = *self_state.current;
+  flow_set& set = self.hub->flows;
+  bool counted = until == never && (self.plain() || !scope::bounded());
+  closed_park closed(counted ? &set : nullptr, self, self.handle == nullptr, true);
+  local_joiner joiner{self, self.next_epoch()};
+  joiner.enter(target.joiners);
+  closed.begins(joiner.epoch);
+  wake_reason reason = park_here(self, wait_class::api, wait_for::join, until);
+  joiner.leave(target.joiners);
+  return reason;
+}
+
+lot::outcome wait_for_end(vervet_fiber& target, deadline until) {
+  if (runs_here(target)) {
+    wake_reason reason = park_for_end(target, until);
+    if (reason == wake_reason::ready) [[likely]]
+      return lot::outcome::unparked;
+    if (reason == wake_reason::interrupted) handle_interruption(false);
+    if (reason == wake_reason::cut && !scope::due()) return lot::outcome::unparked;
+    return lot::outcome_of(reason);
+  }
+  auto not_over = [&] { return !target.has_ended(); };
+  return park_api(
+      {.address = &target.word, .what = wait_for::join, .until = until, .validate = not_over},
+      &set_of(target));
+}
+
+}  // namespace
+
 int join(vervet_fiber& target, deadline until) {
-  if (has_ended(target)) return result_of(target);
-  if (target.process != process_generation) return EOWNERDEAD;
-  fiber* current = self_state.current;
-  if (current != nullptr && current->handle == &target) return EDEADLK;
-  auto not_over = [&] { return !has_ended(target); };
-  for (;;) {
-    lot::outcome outcome = park_api(
-        {.address = &target.state, .what = wait_for::join, .until = until, .validate = not_over},
-        target.set);
-    if (has_ended(target)) return result_of(target);
+  if (!target.has_ended() && !record::is_of_this_process(target)) return EOWNERDEAD;
+  while (!target.has_ended()) {
+    fiber* current = self_state.current;
+    if (current != nullptr && current->handle == &target) return EDEADLK;
+    lot::outcome outcome = wait_for_end(target, until);
+    if (outcome == lot::outcome::unparked) [[likely]]
+      continue;
+    if (target.has_ended()) break;
     if (outcome == lot::outcome::timed_out) return ETIMEDOUT;
     if (outcome == lot::outcome::cut) return ECANCELED;
     if (outcome == lot::outcome::deadlock) return EDEADLK;
   }
-}
-
-counts count() {
-  runtime_scope inside;
-  uint64_t finished = over.load(std::memory_order_relaxed);
-  lock_guard guard(pool_lock);
-  return {made, made > finished ? made - finished : 0};
-}
-
-void acquire_all() { pool_lock.acquire(); }
-
-void release_all() { pool_lock.release(); }
-
-void forget_all() {
-  pool_lock.reset();
-  ++process_generation;
-  over.store(made, std::memory_order_relaxed);
+  return target.state() == handle_state::ended ? 0 : EOWNERDEAD;
 }
 
 }  // namespace handle

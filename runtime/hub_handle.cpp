@@ -58,15 +58,15 @@ void hub_handle::hub_ends(vervet_hub& handle) {
   vervet_hub_release(&handle);
 }
 
-int hub_handle::spawn(vervet_hub& handle, vervet_fiber& record, size_t stack_size) {
+int hub_handle::spawn(vervet_hub& handle, vervet_fiber& record, const spawn_call& call,
+                      size_t stack_size) {
   // Then the lock may be one that another thread held at the fork.
   if (handle.process != process_generation) return ESRCH;
   // The hub cannot end while the lock is held.
   lock_guard guard(handle.mutex);
   if (handle.hub == nullptr) return ESRCH;
-  record.set = &handle.hub->flows;
-  if (handle.hub == self_state.hub) return handle.hub->spawn(record, stack_size);
-  return handle.hub->spawn_from_outside(record, stack_size);
+  if (handle.hub == self_state.hub) return handle.hub->spawn(record, call, stack_size);
+  return handle.hub->spawn_from_outside(record, call, stack_size);
 }
 
 vervet_hub* light_hub::handle() {

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "runtime/fiber.h"
 #include "runtime/lock.h"
 
 struct vervet_fiber;
@@ -27,7 +28,7 @@ vervet_hub* make(light_hub& hub);
 // By the hub's thread, at its end.
 void hub_ends(vervet_hub& handle);
 // 0, EAGAIN, EINVAL, ESRCH.
-int spawn(vervet_hub& handle, vervet_fiber& record, size_t stack_size);
+int spawn(vervet_hub& handle, vervet_fiber& record, const spawn_call& call, size_t stack_size);
 
 // fork: holds the lock of the handles; no hub of the parent's is there in the child.
 void acquire_all();

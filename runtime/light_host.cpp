@@ -1,10 +1,12 @@
 // The hub's beginning and end: with its host, and across fork.
+#include <errno.h>
 #include <new>
 #include <pthread.h>
 #include <sys/mman.h>
 
 #include "runtime/descriptor.h"
 #include "runtime/fork.h"
+#include "runtime/handle.h"
 #include "runtime/hub_handle.h"
 #include "runtime/light_hub.h"
 #include "runtime/parking_lot.h"
@@ -35,7 +37,7 @@ bool plain_library() { return wake_process == nullptr; }
 
 void before_fork() {
   if (plain_library()) lot::acquire_all();
-  handle::acquire_all();
+  record::acquire_all();
   hub_handle::acquire_all();
   hubs_lock.acquire();
   if (plain_library()) stack_lock.acquire();
@@ -47,7 +49,7 @@ void after_fork_in_parent() {
   if (plain_library()) stack_lock.release();
   hubs_lock.release();
   hub_handle::release_all();
-  handle::release_all();
+  record::release_all();
   if (plain_library()) lot::release_all();
 }
 
@@ -56,7 +58,7 @@ void after_fork_in_parent() {
 void light_fork_child() {
   light_hub::forget_here();
   watchdog::forget();
-  handle::forget_all();
+  record::forget_all();
   hub_handle::forget_all();
   hubs_lock.reset();
   if (!plain_library()) return;
@@ -112,6 +114,7 @@ light_hub* light_hub::here() {
   hub->host_ = self_state.host;
   hub->number_ = hubs_made.fetch_add(1, std::memory_order_relaxed) + 1;
   if (hub->host_ == nullptr) hub->watch_overflows();
+  hub->errno_ = &errno;
   self_state.hub = hub;
   fibers_exist.store(true, std::memory_order_release);
   watchdog::hub_starts(*hub);
@@ -164,6 +167,8 @@ void light_hub::host_ends(void* argument) {
 }
 
 void light_hub::retire() {
+  bury();
+  records.empty();
   while (fiber* f = free_fibers_) {
     free_fibers_ = f->next_queued;
     stack_slot slot = f->stack;
@@ -192,7 +197,9 @@ void light_hub::forget_here() {
   if (self_state.hub != nullptr) self_state.hub->poller_.close();
   self_state.hub = nullptr;
   fiber* current = self_state.current;
-  if (current != nullptr && current->kind == fiber_kind::light) self_state.current = nullptr;
+  if (current == nullptr || current->kind != fiber_kind::light) return;
+  self_state.current = nullptr;
+  self_state.own = current->own;
 }
 
 }  // namespace vervet

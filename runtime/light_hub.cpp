@@ -4,8 +4,11 @@
 #include <new>
 #include <stdlib.h>
 #include <string.h>
+#include <utility>
 
 #include "runtime/check.h"
+#include "runtime/handle.h"
+#include "runtime/light_switch.h"
 #include "runtime/scheduler.h"
 #include "runtime/scope.h"
 #include "runtime/thread_state.h"
@@ -14,86 +17,74 @@ namespace vervet {
 
 namespace {
 
-// Stacks that a hub keeps warm for its next fibers; those beyond go back, their pages returned.
-constexpr uint32_t most_free_fibers = 1024;
+// Fibers that a hub keeps with a warm stack for its next ones; those beyond go back, their pages returned.
+constexpr uint32_t most_free_fibers = 128 * 1024;
+// So many it keeps for ever. Of the others, those that it has not needed for a while go back when it sleeps.
+constexpr uint32_t always_kept_fibers = 1024;
+constexpr int64_t time_between_trims = 1'000'000'000;
 // How many rounds a hub with work runs before its host lets other full fibers run.
 constexpr uint32_t rounds_per_host_turn = 64;
 // How many turns fibers have before a hub that never sleeps looks into its poller.
-constexpr uint32_t most_turns_unwatched = 61;
+constexpr uint64_t most_turns_unwatched = 61;
 // Values of asleep_.
 constexpr uint32_t on_futex = 1;
 constexpr uint32_t in_poller = 2;
 
-light_fiber& light(fiber& f) { return static_cast<light_fiber&>(f); }
-
-// The control block lies on top of the slot; the last word is the stack allocator's.
+// The control block lies on top of the slot; the last word is the stack allocator's. Not at the same
+// distance in all slots, or all blocks would share a few lines of the processor's caches.
 light_fiber* block_in(stack_slot slot) {
-  auto top = reinterpret_cast<uintptr_t>(slot.top() - 16 - sizeof(light_fiber));
-  return reinterpret_cast<light_fiber*>(top & ~uintptr_t{63});
+  constexpr uintptr_t line = 64, colours = 8;
+  uintptr_t colour = reinterpret_cast<uintptr_t>(slot.base) / slot.size % colours * line;
+  auto top = reinterpret_cast<uintptr_t>(slot.top() - 16 - sizeof(light_fiber)) - colour;
+  return reinterpret_cast<light_fiber*>(top & ~(line - 1));
 }
 
 char* stack_low(const light_fiber& f) { return f.stack.base + stack_guard_size; }
 
 size_t stack_bytes(light_fiber& f) { return reinterpret_cast<char*>(&f) - stack_low(f); }
 
+constexpr exception_state no_exceptions = {nullptr, 0};
+constexpr exception_state never_clean = {nullptr, 1};
+
 }  // namespace
 
-// What each of a host's flows has one of, although they share its TLS.
-struct light_hub::kept_state {
-  int error;
-  uint32_t in_runtime;
-  vervet_scope* scopes;
-  void* local;
-  unsigned exceptions_known;
-  char exceptions[most_cxx_runtimes][exception_state_size];
+// Of one flow, while others of its host run.
+struct light_hub::exception_states {
+  unsigned known;
+  char bytes[most_cxx_runtimes][exception_state_size];
 };
 
 // The places are the identity's for life: asked for once. A runtime may register late.
 void light_hub::find_exception_states() {
   while (void* state = exception_state_here(exception_states_known_))
     exception_states_[exception_states_known_++] = state;
+  if (exception_states_known_ == 0)
+    exceptions_ = &no_exceptions;
+  else if (exception_states_known_ == 1)
+    exceptions_ = static_cast<exception_state*>(exception_states_[0]);
+  else
+    exceptions_ = &never_clean;
 }
 
-inline void light_hub::keep(kept_state& kept) {
-  kept.error = errno;
-  kept.in_runtime = self_state.in_runtime;
-  kept.scopes = self_state.scopes;
-  kept.local = self_state.local;
-  kept.exceptions_known = exception_states_known_;
-  for (unsigned i = 0; i < exception_states_known_; ++i)
-    memcpy(kept.exceptions[i], exception_states_[i], exception_state_size);
-}
-
-inline void light_hub::restore(const kept_state& kept) {
-  for (unsigned i = 0; i < kept.exceptions_known; ++i)
-    memcpy(exception_states_[i], kept.exceptions[i], exception_state_size);
-  for (unsigned i = kept.exceptions_known; i < exception_states_known_; ++i)
+void light_hub::switch_with_exceptions(fiber& from, fiber& to) {
+  exception_states kept;
+  kept.known = exception_states_known_;
+  for (unsigned i = 0; i < kept.known; ++i) {
+    memcpy(kept.bytes[i], exception_states_[i], exception_state_size);
     memset(exception_states_[i], 0, exception_state_size);
-  self_state.in_runtime = kept.in_runtime;
-  self_state.scopes = kept.scopes;
-  self_state.local = kept.local;
-  errno = kept.error;
+  }
+  jump(from, to, false);
+  for (unsigned i = 0; i < kept.known; ++i)
+    memcpy(exception_states_[i], kept.bytes[i], exception_state_size);
 }
 
-// A flow that starts: no error, no exception, in the program's code.
-inline void light_hub::start_clean() {
-  for (unsigned i = 0; i < exception_states_known_; ++i)
-    memset(exception_states_[i], 0, exception_state_size);
-  self_state.in_runtime = 0;
-  self_state.scopes = nullptr;
-  self_state.local = nullptr;
-  errno = 0;
-}
-
-inline void light_hub::begin_turn(fiber& f) {
-  watched_.begin_turn();
-  // The watchdog, and its handler on this thread: where they see the old turn, its fiber is current.
-  std::atomic_signal_fence(std::memory_order_seq_cst);
-  self_state.current = &f;
-}
-
-// While the host has no light fibers, nobody waits for it: it is not watched.
+// While the host has no light fibers, nobody waits for it: it is not watched, and its flow is the
+// identity's own.
 void light_hub::own_flow_is_one_of_many() {
+  if (exceptions_ == nullptr ||
+      cxx_runtimes.load(std::memory_order_acquire) != exception_states_known_) [[unlikely]]
+    find_exception_states();
+  main_flow_.own = own_state();
   self_state.current = &main_flow_;
   watched_.resume();
 }
@@ -101,82 +92,90 @@ void light_hub::own_flow_is_one_of_many() {
 void light_hub::own_flow_is_alone() {
   watched_.pause();
   self_state.current = host_;
+  own_state() = main_flow_.own;
 }
 
-stack_slot light_hub::take_stack(size_t slot_size) {
-  if (free_fibers_ == nullptr || free_fibers_->stack.size != slot_size)
-    return stack_take(slot_size);
-  stack_slot slot = free_fibers_->stack;
-  free_fibers_ = free_fibers_->next_queued;
-  --free_count_;
-  return slot;
-}
-
-int light_hub::spawn(vervet_fiber& record, size_t stack_size) {
-  if (stack_size == 0) stack_size = default_stack_size;
-  if (stack_size < least_stack_size) return EINVAL;
+light_fiber* light_hub::make_fiber(size_t stack_size, int& error) {
+  error = EINVAL;
+  if (stack_size < least_stack_size) return nullptr;
   size_t slot_size = stack_class(stack_size - stack_guard_size);
-  if (slot_size == 0) return EINVAL;
-  stack_slot slot = take_stack(slot_size);
-  if (!slot) return EAGAIN;
+  if (slot_size == 0) return nullptr;
+  error = EAGAIN;
+  stack_slot slot = stack_take(slot_size);
+  if (!slot) return nullptr;
+  light_fiber* f = new (block_in(slot)) light_fiber;
+  f->stack = slot;
+  f->kind_of_sleeper = sleeper_kind::fiber;
+  f->kind = fiber_kind::light;
+  return f;
+}
 
-  light_fiber* f = make_fiber(record, slot);
-  flows.add_flow();
+light_fiber* light_hub::take_fiber(size_t stack_size, int& error) {
+  if (stack_size == 0) stack_size = default_stack_size;
+  if (corpse_ != nullptr && corpse_->stack.size == stack_size) {
+    light_fiber* f = std::exchange(corpse_, nullptr);
+    sanitizer::stack_gone(f->tools);
+    return f;
+  }
+  bury();
+  if (free_fibers_ == nullptr || stack_size != default_stack_size)
+    return make_fiber(stack_size, error);
+  fiber* f = free_fibers_;
+  free_fibers_ = f->next_queued;
+  // Perhaps many are made at once.
+  for (unsigned line = 0; line < sizeof(light_fiber); line += 64)
+    __builtin_prefetch(reinterpret_cast<const char*>(free_fibers_) + line, 1);
+  __builtin_prefetch(reinterpret_cast<const char*>(free_fibers_) - 64, 1);
+  if (--free_count_ < least_free_) least_free_ = free_count_;
+  return &light(*f);
+}
+
+void light_hub::prepare(light_fiber& f, vervet_fiber& record, const spawn_call& call) {
+  f.forget_flow();
+  f.hub = this;
+  f.handle = &record;
+  f.call = call;
+  f.number = record.number;
+  // Epochs only grow, whatever this memory was before: a fiber's number is new, and leaves it 2^24.
+  f.word.store(parker::pack(record.number << 24, wake_reason::none, park_state::awake),
+               std::memory_order_relaxed);
+  sanitizer::stack_made(f.tools, stack_low(f), stack_bytes(f));
+  context_begin(f.flow, stack_low(f), stack_bytes(f), enter);
+  record.block.store(&f, std::memory_order_release);
+}
+
+int light_hub::spawn(vervet_fiber& record, const spawn_call& call, size_t stack_size) {
+  int error;
+  light_fiber* f = take_fiber(stack_size, error);
+  if (f == nullptr) return error;
+  prepare(*f, record, call);
   adopt(*f);
   push(*f);
   return 0;
 }
 
-int light_hub::spawn_from_outside(vervet_fiber& record, size_t stack_size) {
-  if (stack_size == 0) stack_size = default_stack_size;
-  if (stack_size < least_stack_size) return EINVAL;
-  size_t slot_size = stack_class(stack_size - stack_guard_size);
-  if (slot_size == 0) return EINVAL;
-  stack_slot slot = stack_take(slot_size);
-  if (!slot) return EAGAIN;
-  light_fiber* f = make_fiber(record, slot);
+int light_hub::spawn_from_outside(vervet_fiber& record, const spawn_call& call,
+                                  size_t stack_size) {
+  int error;
+  light_fiber* f = make_fiber(stack_size == 0 ? default_stack_size : stack_size, error);
+  if (f == nullptr) return error;
+  prepare(*f, record, call);
   f->life.store(fiber_life::fresh, std::memory_order_relaxed);
-  flows.add_flow();
   enqueue(*f);
   return 0;
 }
 
-light_fiber* light_hub::make_fiber(vervet_fiber& record, stack_slot slot) {
-  light_fiber* f = new (block_in(slot)) light_fiber;
-  f->stack = slot;
-  f->kind_of_sleeper = sleeper_kind::fiber;
-  f->kind = fiber_kind::light;
-  f->hub = this;
-  f->handle = &record;
-  f->number = record.number;
-  f->life.store(fiber_life::alive, std::memory_order_relaxed);
-  // Epochs only grow, whatever this memory was before: a fiber's number is new, and leaves it 2^24.
-  f->word.store(parker::pack(record.number << 24, wake_reason::none, park_state::awake),
-                std::memory_order_relaxed);
-  sanitizer::stack_made(f->tools, stack_low(*f), stack_bytes(*f));
-  context_make(f->flow, stack_low(*f), stack_bytes(*f), enter, f);
-  return f;
-}
-
 void light_hub::adopt(light_fiber& f) {
   f.life.store(fiber_life::alive, std::memory_order_relaxed);
-  find_exception_states();
   fibers_.push_back(&f);
+  flows.add_flow();
   if (alone()) own_flow_is_one_of_many();
   ++alive_;
 }
 
-void light_hub::enter(void* argument) {
-  auto& self = *static_cast<light_fiber*>(argument);
-  self.hub->arrived(nullptr);
-  self.hub->start_clean();
-  handle::run(*self.handle);
-
-  runtime_scope::enter();
-  self.hub->end(self);
-}
-
-void light_hub::end(light_fiber& self) {
+// Part of enter(): a call that does not return leaves the processor's stack of return addresses one off, and
+// the flow that goes on mispredicts all its returns.
+[[gnu::always_inline]] inline void light_hub::end(light_fiber& self) {
   // A forked child: this flow was all there was, as if it were the last thread.
   if (self_state.hub != this) {
     runtime_scope::leave();
@@ -186,29 +185,58 @@ void light_hub::end(light_fiber& self) {
   list<fiber_alive>::remove(&self);
   --alive_;
   handle::finish(*self.handle, handle_state::ended);
-  switch_to(self, *next(), recycle);
+  fiber* to = next();
+  bury();
+  corpse_ = &self;
+  jump(self, *to, true);
   __builtin_unreachable();
 }
 
-// Runs on the stack that was switched to.
-void light_hub::recycle(void* argument) {
-  auto& f = *static_cast<light_fiber*>(argument);
-  light_hub& hub = *f.hub;
-  sanitizer::stack_gone(f.tools);
-  if (f.stack.size == default_stack_size && hub.free_count_ < most_free_fibers) {
-    f.next_queued = hub.free_fibers_;
-    hub.free_fibers_ = &f;
-    ++hub.free_count_;
+void light_hub::enter(boost::context::detail::transfer_t from) {
+  context_arrive(from);
+  auto& self = light(*self_state.current);
+  light_hub& hub = *self.hub;
+  if constexpr (sanitizer::told_of_switches) sanitizer::arrived(nullptr, hub.left_->tools);
+  self_state.in_runtime = 0;
+  *hub.errno_ = 0;
+  handle::run(self);
+
+  runtime_scope::enter();
+  hub.end(self);
+}
+
+// REQUIRES: the fiber that has ended last was left: not between its end and the jump.
+void light_hub::bury() {
+  light_fiber* f = corpse_;
+  if (f == nullptr) return;
+  corpse_ = nullptr;
+  sanitizer::stack_gone(f->tools);
+  if (f->stack.size == default_stack_size && free_count_ < most_free_fibers) {
+    f->next_queued = free_fibers_;
+    free_fibers_ = f;
+    ++free_count_;
     return;
   }
-  stack_slot slot = f.stack;
-  stack_trim(slot, reinterpret_cast<char*>(&f));
+  stack_slot slot = f->stack;
+  stack_trim(slot, reinterpret_cast<char*>(f));
   stack_give(slot);
 }
 
-void light_hub::push(fiber& f) {
-  ready_.push(&f);
-  ++ready_count_;
+// Called before the hub sleeps.
+void light_hub::trim() {
+  deadline time = now();
+  if (time < trim_at_) return;
+  // Half, so that what comes in bursts finds some of it again.
+  for (uint32_t unused = least_free_ / 2; unused != 0 && free_count_ > always_kept_fibers; --unused) {
+    fiber* f = free_fibers_;
+    free_fibers_ = f->next_queued;
+    --free_count_;
+    stack_slot slot = f->stack;
+    stack_trim(slot, reinterpret_cast<char*>(f));
+    stack_give(slot);
+  }
+  least_free_ = free_count_;
+  trim_at_ = time + time_between_trims;
 }
 
 void light_hub::enqueue(fiber& f) {
@@ -235,11 +263,15 @@ void light_hub::wake_host() {
 [[gnu::flatten]] void light_hub::leave(fiber& self, commit_function commit, void* argument) {
   // Before the switch: only this identity runs what it makes runnable, and it is not there yet.
   commit(argument);
+  leave(self);
+}
+
+[[gnu::flatten]] void light_hub::leave(fiber& self) {
   fiber* to = next();
   if (to == &self)
     begin_turn(*to);
   else
-    switch_to(light(self), *to, nullptr);
+    switch_to(self, *to);
   if (&self == &main_flow_ && alone()) own_flow_is_alone();
 }
 
@@ -248,55 +280,62 @@ void light_hub::wake_host() {
   leave(self, requeue, &self);
 }
 
+// The seldom ends of yield_plain(), out of its way.
+[[gnu::noinline]] bool light_hub::yield_to_nobody(fiber& self) {
+  begin_turn(self);
+  runtime_scope::leave();
+  return self.plain();
+}
+[[gnu::noinline]] bool light_hub::deferred_then_plain() {
+  run_deferred();
+  return self_state.current->plain();
+}
+
+// Those who wait for that as well stand in the queue, and do not count.
+bool light_hub::others_ready() const {
+  if (inbox_filled_.load(std::memory_order_relaxed) != 0) return true;
+  uint32_t ready = 0;
+  for (fiber* f = first_ready_;; f = f->next_queued) {
+    if (f != &round_end_ && ++ready > idlers_) return true;
+    if (f == last_ready_) return false;
+  }
+}
+
 void light_hub::yield_to_all(fiber& self) {
   do {
     if (poller_.is_open()) look(at_once);
     ++idlers_;
     yield(self);
     --idlers_;
-  } while ((ready_count_ > idlers_ || inbox_filled_.load(std::memory_order_relaxed) != 0) &&
-           !scope::due());
-}
-
-void light_hub::switch_to(light_fiber& from, fiber& to, commit_function commit) {
-  kept_state kept;
-  keep(kept);
-  begin_turn(to);
-  left_ = &from;
-  void* fake_stack = sanitizer::leaving(from.tools, light(to).tools, commit == recycle);
-  context_switch(from.flow, to.flow, commit, &from);
-  arrived(fake_stack);
-  restore(kept);
-}
-
-fiber* light_hub::next() {
-  for (;;) {
-    if (round_left_ == 0) begin_round();
-    if (fiber* f = ready_.pop()) {
-      --ready_count_;
-      --round_left_;
-      return f;
-    }
-    idle();
-  }
+  } while (others_ready() && !scope::due());
 }
 
 // Who becomes runnable during a round runs in the next one: a fiber that only yields delays a due
 // timer by one turn of each of the others, not for ever.
-[[gnu::noinline]] void light_hub::begin_round() {
-  if (watching_ != 0 && poller_.is_open() && turns_unwatched_ >= most_turns_unwatched)
+// REQUIRES: `round_end_` stands first in the queue. Returns who is first of the new round.
+[[gnu::noinline]] fiber* light_hub::begin_round() {
+  look_around();
+  while (last_ready_ == &round_end_) {
+    idle();
+    look_around();
+  }
+  return rotate();
+}
+
+inline void light_hub::look_around() {
+  if (watching_ != 0 && poller_.is_open() &&
+      watched_.turn.load(std::memory_order_relaxed) - turn_of_last_look_ >=
+          watchdog::watched::step * most_turns_unwatched)
     look(at_once);
   if (inbox_filled_.load(std::memory_order_relaxed) != 0) take_inbox();
   if (!timers_.empty()) fire_timers();
-  if (host_ != nullptr && ready_count_ != 0 && ++busy_rounds_ % rounds_per_host_turn == 0) {
+  if (host_ != nullptr && last_ready_ != &round_end_ &&
+      ++busy_rounds_ % rounds_per_host_turn == 0) {
     watched_.pause();
     self_state.current = host_;
     scheduler::yield();
     watched_.resume();
   }
-  round_left_ = ready_count_;
-  if (round_left_ != 0) later_looks_.reset();
-  turns_unwatched_ += round_left_;
 }
 
 void light_hub::take_inbox() {
@@ -322,11 +361,17 @@ void light_hub::add_timer(timer_node& node, deadline until) {
 
 [[gnu::noinline]] void light_hub::idle() {
   deadline until = timers_.earliest();
+  uint64_t turn = watched_.turn.load(std::memory_order_relaxed);
+  if (turn != turn_of_last_idleness_) later_looks_.reset();
   // Told: a flow is runnable.
   auto nothing_came = [this] { return inbox_filled_.load(std::memory_order_acquire) == 0; };
   if (until == never && flows.all_wait()) {
     if (flows.tell(nothing_came)) return;
     until = later_looks_.next();
+  }
+  if (free_count_ > always_kept_fibers) {
+    trim();
+    if (free_count_ > always_kept_fibers && trim_at_ < until) until = trim_at_;
   }
   watched_.pause();
   if (host_ == nullptr)
@@ -334,6 +379,7 @@ void light_hub::add_timer(timer_node& node, deadline until) {
   else
     park_host(until);
   watched_.resume();
+  turn_of_last_idleness_ = watched_.turn.load(std::memory_order_relaxed);
 }
 
 void light_hub::sleep_os_thread(deadline until) {

@@ -15,7 +15,7 @@
 #include "runtime/deadlock.h"
 #include "runtime/exception_state.h"
 #include "runtime/fiber.h"
-#include "runtime/handle.h"
+#include "runtime/fiber_record.h"
 #include "runtime/list.h"
 #include "runtime/lock.h"
 #include "runtime/poller.h"
@@ -45,11 +45,11 @@ class light_hub {
 
   // Makes a light fiber for `record` and puts it at the end of the queue. 0, EAGAIN, EINVAL.
   // Inside a runtime_scope.
-  int spawn(vervet_fiber& record, size_t stack_size);
+  int spawn(vervet_fiber& record, const spawn_call& call, size_t stack_size);
 
   // The same by another thread, which holds the hub's handle (vervet_hub): it begins when the host
   // waits.
-  int spawn_from_outside(vervet_fiber& record, size_t stack_size);
+  int spawn_from_outside(vervet_fiber& record, const spawn_call& call, size_t stack_size);
 
   // Makes `f` runnable. Any thread; the host is woken if it sleeps. Takes the scheduler's lock
   // under its own if the host is a full fiber.
@@ -58,9 +58,13 @@ class light_hub {
   // The running flow leaves; commit(argument) runs once it can be made runnable by others.
   // Returns when it was picked again. errno and the exception state are as before.
   void leave(fiber& self, commit_function commit, void* argument);
+  // The same for one that has committed.
+  void leave(fiber& self);
 
   // The running flow goes to the end of the queue.
   void yield(fiber& self);
+  // The same for one that is plain(), in the program's code. False if it is no longer plain.
+  static bool yield_plain(fiber& self);
   // The same until nobody else is runnable but who waits for that as well, or a cut is due.
   void yield_to_all(fiber& self);
 
@@ -71,7 +75,9 @@ class light_hub {
     of.epoch = epoch;
     add_timer(of, until);
   }
-  void cancel_timer(timer_node& node) { timers_.remove(node); }
+  void cancel_timer(timer_node& node) {
+    if (node.queued()) timers_.remove(node);
+  }
 
   // Descriptors (light_poll.cpp). An OS thread's hub has a poller of its own; a full fiber's uses the
   // scheduler's.
@@ -99,13 +105,14 @@ class light_hub {
   watchdog::watched& watched() { return watched_; }
   const watchdog::watched& watched() const { return watched_; }
 
-  flow_set flows;
+  flow_set flows{flow_set::of_one_host};
+  record::cache records;
 
   // fork, in the child: the calling flow goes on as its identity's own, all others are forgotten.
   static void forget_here();
 
  private:
-  struct kept_state;
+  struct exception_states;
 
   light_hub();
   static light_hub* make();
@@ -114,12 +121,14 @@ class light_hub {
   void unwatch_overflows();
   void retire();
   void abandon();
-  static void enter(void* fiber);
-  static void recycle(void* fiber);
+  static void enter(boost::context::detail::transfer_t from);
   static void* call_back(void* hub);
 
-  stack_slot take_stack(size_t slot_size);
-  light_fiber* make_fiber(vervet_fiber& record, stack_slot slot);
+  light_fiber* take_fiber(size_t stack_size, int& error);
+  static light_fiber* make_fiber(size_t stack_size, int& error);
+  void prepare(light_fiber& f, vervet_fiber& record, const spawn_call& call);
+  void bury();
+  void trim();
   void adopt(light_fiber& f);
   void wake_host();
   bool alone() const { return alive_ + pins_ == 0; }
@@ -132,26 +141,34 @@ class light_hub {
   void begin_turn(fiber& f);
   void own_flow_is_one_of_many();
   void own_flow_is_alone();
-  fiber* next();
-  void begin_round();
   void push(fiber& f);
+  fiber* next();
+  fiber* begin_round();
+  fiber* rotate();
+  bool attention_due() const;
+  void fetch_next() const;
+  bool yield_to_nobody(fiber& self);
+  static bool deferred_then_plain();
+  void look_around();
+  bool others_ready() const;
   void take_inbox();
   void fire_timers();
   void idle();
   void sleep_os_thread(deadline until);
   void park_host(deadline until);
   void find_exception_states();
-  void keep(kept_state& kept);
-  void restore(const kept_state& kept);
-  void start_clean();
-  void switch_to(light_fiber& from, fiber& to, commit_function commit);
-  void arrived(void* fake_stack) { sanitizer::arrived(fake_stack, left_->tools); }
+  [[gnu::noinline]] void switch_with_exceptions(fiber& from, fiber& to);
+  void switch_to(fiber& from, fiber& to);
+  void jump(fiber& from, fiber& to, bool for_ever);
 
   light_fiber main_flow_;
+  fiber round_end_;
   fiber* host_ = nullptr;
-  fifo<fiber> ready_;
-  uint32_t ready_count_ = 0;
-  uint32_t round_left_ = 0;  // of those, how many run before timers and inbox are due
+  // The ready queue. It always holds `round_end_`, so that it is never empty: what stands before that
+  // runs before timers and inbox are due. Links: fiber::next_queued; the last one's means nothing.
+  fiber* first_ready_ = &round_end_;
+  fiber* last_ready_ = &round_end_;
+  int* errno_ = nullptr;     // the identity's
   uint32_t idlers_ = 0;      // of the ready ones: in yield_to_all()
   uint32_t busy_rounds_ = 0;
   later_looks later_looks_;   // for a deadlock
@@ -161,8 +178,13 @@ class light_hub {
   timer_queue timers_;
   watchdog::watched watched_;
   light_fiber* left_ = nullptr;   // whom the latest switch left, for the sanitizers
-  fiber* free_fibers_ = nullptr;  // ended, with a stack of the default size
+  light_fiber* corpse_ = nullptr; // the last one that has ended: not free before it was left
+  fiber* free_fibers_ = nullptr;  // ended, with a warm stack of the default size
   uint32_t free_count_ = 0;
+  uint32_t least_free_ = 0;       // of the time since trim_at_: so many are superfluous
+  deadline trim_at_ = 0;
+  // The first C++ runtime's; one that is never clean if there are more of them.
+  const exception_state* exceptions_ = nullptr;
   void* exception_states_[most_cxx_runtimes] = {};
   unsigned exception_states_known_ = 0;
   void* alternate_stack_ = nullptr;
@@ -170,7 +192,8 @@ class light_hub {
   uint32_t number_ = 0;          // no other hub had it, nor the scheduler
   poller poller_;
   uint32_t watching_ = 0;
-  uint32_t turns_unwatched_ = 0;  // since the poller was looked into
+  uint64_t turn_of_last_look_ = 0;  // into the poller
+  uint64_t turn_of_last_idleness_ = 0;
   bool callback_queued_ = false;  // a fiber that will call back is about to run
   list<watcher> due_;  // fired before this round: those that fire later leave others a turn
   vervet_hub* handle_ = nullptr;

@@ -21,7 +21,7 @@ void light_hub::close_poller() {
 
 // Sleeps until `until` at most; events make flows runnable.
 [[gnu::noinline]] void light_hub::look(deadline until) {
-  turns_unwatched_ = 0;
+  turn_of_last_look_ = watched_.turn.load(std::memory_order_relaxed);
   poll_event events[poller::batch];
   int count = poller_.wait(events, until);
   if (until != at_once) asleep_.store(0, std::memory_order_relaxed);

@@ -139,12 +139,35 @@ parker& self_parker() {
 }
 
 wake_reason park(parker& self, wait_for what, deadline until) {
-  bool scoped = self_state.scopes != nullptr && accepts_scopes(self);
+  bool scoped = scope::innermost() != nullptr && accepts_scopes(self);
   deadline bound = until;
   if (scoped && !scope::begin_wait(self, bound)) bound = at_once;
   if (bound == at_once && until != at_once)
     wake(self, parker::epoch_of(self.word.load(std::memory_order_relaxed)), wake_reason::cut);
   wake_reason reason = sleep(self, what, bound);
+  if (!scoped) return reason;
+  scope::end_wait();
+  return reason == wake_reason::timed_out && bound < until ? wake_reason::cut : reason;
+}
+
+// No commit: until the scopes know of the wait nobody else does, and then it may be made runnable, for
+// that is put into the hub's queue, which is looked at when this flow has left.
+wake_reason park_here(fiber& self, wait_class interruptible, wait_for, deadline until) {
+  uint64_t epoch = self.next_epoch();
+  self.present.store(interruptible, std::memory_order_relaxed);
+  self.word.store(parker::pack(epoch, wake_reason::none, park_state::asleep),
+                  std::memory_order_release);
+  bool scoped = self.own.scopes != nullptr && accepts_scopes(self);
+  deadline bound = until;
+  if (scoped && !scope::begin_wait(self, bound))
+    wake(self, epoch, wake_reason::cut);
+  else if (bound != never)
+    self.hub->arm_timer(self, epoch, bound);
+  self.hub->leave(self);
+  self.hub->cancel_timer(self);
+  uint64_t ended = self.word.load(std::memory_order_acquire);
+  finish_wait(self, ended);
+  wake_reason reason = parker::reason_of(ended);
   if (!scoped) return reason;
   scope::end_wait();
   return reason == wake_reason::timed_out && bound < until ? wake_reason::cut : reason;

@@ -72,10 +72,13 @@ struct parker {
   static wake_reason reason_of(uint64_t w) { return static_cast<wake_reason>(w >> 4 & 15); }
   static uint64_t epoch_of(uint64_t w) { return w >> 8; }
 
+  // That of the wait that the sleeper begins next.
+  uint64_t next_epoch() const { return epoch_of(word.load(std::memory_order_relaxed)) + 1; }
+
   // Begins a wait; returns its epoch. Only by the sleeper itself.
   uint64_t arm(wait_class interruptible) {
     present.store(interruptible, std::memory_order_relaxed);
-    uint64_t epoch = epoch_of(word.load(std::memory_order_relaxed)) + 1;
+    uint64_t epoch = next_epoch();
     word.store(pack(epoch, wake_reason::none, park_state::armed), std::memory_order_seq_cst);
     return epoch;
   }
@@ -99,6 +102,9 @@ VERVET_DOOR parker& self_parker();
 // returns the reason. Afterwards the wait is over; the caller unlinks itself from what it had joined.
 // Returns `interrupted` without sleeping if an interruption that the wait accepts is due already.
 VERVET_DOOR wake_reason park(parker& self, wait_for what, deadline until);
+
+// arm() and park() in one, for a light fiber that nobody but its own hub and its scopes can wake.
+wake_reason park_here(fiber& self, wait_class interruptible, wait_for what, deadline until);
 
 // Gives up the armed wait without sleeping. Returns the reason if a waker had won, else none.
 VERVET_DOOR wake_reason disarm(parker& self);

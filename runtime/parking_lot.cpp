@@ -57,6 +57,8 @@ void leave_queue(sleeper& s) {
   b.mutex.release();
 }
 
+}  // namespace
+
 outcome outcome_of(wake_reason reason) {
   switch (reason) {
     case wake_reason::timed_out:
@@ -71,8 +73,6 @@ outcome outcome_of(wake_reason reason) {
       return outcome::unparked;
   }
 }
-
-}  // namespace
 
 outcome park(const request& r) {
   runtime_scope scope;

@@ -41,6 +41,8 @@ enum class outcome : uint8_t {
   deadlock,     // told of one (deadlock.h)
 };
 
+outcome outcome_of(wake_reason reason);
+
 struct request {
   const void* address;
   wait_for what = wait_for::other;

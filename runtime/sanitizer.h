@@ -36,6 +36,17 @@
 
 namespace vervet::sanitizer {
 
+#ifdef VERVET_VALGRIND
+// Asked once, at load time.
+extern const bool under_valgrind;
+#endif
+
+#if defined(VERVET_ASAN) || defined(VERVET_TSAN)
+inline constexpr bool told_of_switches = true;
+#else
+inline constexpr bool told_of_switches = false;
+#endif
+
 // One flow of control as the tools know it. The bounds of a stack that is not ours (a thread's own)
 // are learned when it is left for the first time.
 struct flow {
@@ -57,7 +68,8 @@ inline void stack_made([[maybe_unused]] flow& f, void* low, size_t size) {
   f.tsan_fiber = __tsan_create_fiber(0);
 #endif
 #ifdef VERVET_VALGRIND
-  f.valgrind_id = VALGRIND_STACK_REGISTER(low, static_cast<char*>(low) + size);
+  if (under_valgrind) [[unlikely]]
+    f.valgrind_id = VALGRIND_STACK_REGISTER(low, static_cast<char*>(low) + size);
 #endif
 }
 
@@ -67,7 +79,7 @@ inline void stack_gone([[maybe_unused]] flow& f) {
   __tsan_destroy_fiber(f.tsan_fiber);
 #endif
 #ifdef VERVET_VALGRIND
-  VALGRIND_STACK_DEREGISTER(f.valgrind_id);
+  if (under_valgrind) [[unlikely]] VALGRIND_STACK_DEREGISTER(f.valgrind_id);
 #endif
 }
 

@@ -23,22 +23,33 @@ vervet_scope* beyond(const vervet_scope& s) {
 
 // None while an exception is in flight: a destructor that waits is let.
 vervet_scope* first_due() {
-  for (vervet_scope* s = self_state.scopes; s != nullptr; s = beyond(*s))
+  for (vervet_scope* s = innermost(); s != nullptr; s = beyond(*s))
     if (is_due(*s)) return unwinding() ? nullptr : s;
   return nullptr;
 }
 
 vervet_scope* root() {
   fiber* current = self_state.current;
-  return current != nullptr && current->handle != nullptr ? &current->handle->root : nullptr;
+  return current != nullptr && current->handle != nullptr ? &current->root : nullptr;
 }
 
 }  // namespace
 
+void set_innermost(vervet_scope* s) {
+  fiber* current = self_state.current;
+  if (current == nullptr) {
+    self_state.own.scopes = s;
+    return;
+  }
+  current->own.scopes = s;
+  vervet_scope& root = current->root;
+  root.flags = s == &root || s == nullptr ? root.flags & ~scope_has_inner : root.flags | scope_has_inner;
+}
+
 bool begin_wait(parker& self, deadline& until) {
   deadline own = until;
   bool none_due = true;
-  for (vervet_scope* s = self_state.scopes; s != nullptr; s = beyond(*s)) {
+  for (vervet_scope* s = innermost(); s != nullptr; s = beyond(*s)) {
     __atomic_store_n(&s->sleeper, static_cast<void*>(&self), __ATOMIC_SEQ_CST);
     if (is_due(*s)) none_due = false;
     if (s->deadline < until) until = s->deadline;
@@ -49,14 +60,14 @@ bool begin_wait(parker& self, deadline& until) {
 }
 
 void end_wait() {
-  for (vervet_scope* s = self_state.scopes; s != nullptr; s = beyond(*s))
+  for (vervet_scope* s = innermost(); s != nullptr; s = beyond(*s))
     __atomic_store_n(&s->sleeper, static_cast<void*>(nullptr), __ATOMIC_RELAXED);
 }
 
 bool due() { return first_due() != nullptr; }
 
 bool bounded() {
-  for (vervet_scope* s = self_state.scopes; s != nullptr; s = beyond(*s))
+  for (vervet_scope* s = innermost(); s != nullptr; s = beyond(*s))
     if (s->deadline != never) return true;
   return false;
 }
@@ -79,11 +90,11 @@ void vervet_scope_enter(vervet_scope* scope) {
   scope->cancelled = 0;
   scope->fired = 0;
   scope->sleeper = nullptr;
-  scope->outer = self_state.scopes;
-  self_state.scopes = scope;
+  scope->outer = scope::innermost();
+  scope::set_innermost(scope);
 }
 
-void vervet_scope_leave(vervet_scope* scope) { self_state.scopes = scope->outer; }
+void vervet_scope_leave(vervet_scope* scope) { scope::set_innermost(scope->outer); }
 
 void vervet_scope_cancel(vervet_scope* scope) {
   runtime_scope inside;

@@ -1,18 +1,32 @@
 // Scopes: what cuts the waits of a flow short from outside of the call that waits. Deadlines that
 // hold for several calls, cancellation from other threads, kills.
 //
-// A flow's scopes are a chain (thread_state::scopes, which follows the flow from switch to switch), innermost first;
-// a spawned fiber's outermost one lies in its record and is what kill() cancels. A wait whose class accepts
+// A flow's scopes are a chain (flow_state::scopes), innermost first; a spawned fiber's outermost one
+// lies in its control block and is what kill() cancels. A wait whose class accepts
 // it tells the scopes that it is theirs, then looks whether one is due; who cancels marks the scope,
 // then looks whose wait it is: one of the two sees the other.
 #pragma once
 
 #include "runtime/deadline.h"
 #include "runtime/door_export.h"
+#include "runtime/fiber.h"
 #include "runtime/parker.h"
+#include "runtime/thread_state.h"
 #include "vervet/abi.h"
 
-namespace vervet::scope {
+namespace vervet {
+
+// What the calling flow carries with it.
+inline flow_state& own_state() {
+  fiber* current = self_state.current;
+  return current != nullptr ? current->own : self_state.own;
+}
+
+namespace scope {
+
+// The calling flow's innermost scope; null if it has none.
+inline vervet_scope* innermost() { return own_state().scopes; }
+void set_innermost(vervet_scope* s);
 
 // About to sleep as `self`: lowers `until` to the first deadline that holds. Returns false if a
 // scope is due already, and the flow must not sleep.
@@ -26,4 +40,5 @@ bool bounded();
 
 void cancel(vervet_scope& s);
 
-}  // namespace vervet::scope
+}  // namespace scope
+}  // namespace vervet

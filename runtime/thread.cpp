@@ -31,7 +31,7 @@ namespace vervet {
 
 libc_functions libc = {&::pthread_create, &::pthread_join, &::pthread_exit, &::pthread_setspecific,
                        &::pthread_getspecific};
-thread_local thread_state self_state __attribute__((tls_model("initial-exec")));
+constinit thread_local thread_state self_state __attribute__((tls_model("initial-exec")));
 std::atomic<bool> fibers_exist{false};
 
 namespace thread {
@@ -160,7 +160,8 @@ void prepare_thread(fiber& f, const options& o, void* (*start)(void*), void* arg
   t.signal_mask.store(o.signal_mask, std::memory_order_relaxed);
   t.signals_pending.store(0, std::memory_order_relaxed);
   t.alternate_stack = {nullptr, SS_DISABLE, 0};
-  f.interrupts.store(0, std::memory_order_relaxed);
+  f.forget_flow();
+  f.call = o.call;
   f.number = next_number.fetch_add(1, std::memory_order_relaxed);
   fiber* creator = self();
   if (creator != nullptr) inherit(t, creator->thread);
@@ -298,6 +299,7 @@ fiber* adopt_main() {
   f->thread.id = static_cast<uint32_t>(sys::gettid());
   sys::call(SYS_prctl, PR_GET_NAME, sys::word(f->thread.name));
   f->number = next_number.fetch_add(1, std::memory_order_relaxed);
+  f->own = self_state.own;
   the_main_fiber = f;
   self_state.current = self_state.host = f;
   register_alive(*f);

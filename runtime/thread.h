@@ -34,6 +34,7 @@ struct options {
   uint64_t signal_mask = 0;
   uint64_t affinity = 0;      // of the first 64 CPUs; 0: the creator's
   unsigned worker = 0;        // n > 0: begins on the n-th, if that can be
+  spawn_call call = {};       // of the API's spawn
 };
 
 // The calling identity's full fiber (a light fiber's host counts); null on threads that are not ours.

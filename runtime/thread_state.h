@@ -15,6 +15,12 @@ struct fiber;
 struct carrier;
 class light_hub;
 
+// What follows a flow of control, wherever it runs. A fiber's lies in its control block.
+struct flow_state {
+  vervet_scope* scopes;  // innermost first (scope.h)
+  void* local;           // for the API's locals
+};
+
 struct thread_state {
   // The fiber that runs here. Null on carriers' own identities and on threads that are not ours.
   // In a full fiber's TLS: itself, for ever (or the light fiber that it hosts at the moment).
@@ -26,11 +32,10 @@ struct thread_state {
   fiber* host;              // the full fiber whose identity this is; null elsewhere
   carrier* home_of;         // on a carrier's own identity: the carrier
   light_hub* hub;           // the hub of light fibers hosted by this identity, if any
-  vervet_scope* scopes;     // of the running flow, innermost first (scope.h)
-  void* local;              // of the running flow, for the API's locals
+  flow_state own;           // of the identity's flow while that is no fiber
 };
 
-VERVET_DOOR extern thread_local thread_state self_state
+VERVET_DOOR extern constinit thread_local thread_state self_state
     __attribute__((tls_model("initial-exec")));
 
 // True while the caller is a fiber running the program's code: the wrappers' passthrough test.

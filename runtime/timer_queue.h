@@ -22,6 +22,7 @@ struct timer_node {
 class timer_queue {
  public:
   bool empty() const { return size_ == 0; }
+  uint32_t size() const { return size_; }
   deadline earliest() const { return size_ == 0 ? never : heap_[0].when; }
   // REQUIRES: !node.queued(). Returns false if no memory can be mapped.
   bool add(timer_node& node, deadline when);

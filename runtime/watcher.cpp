@@ -55,13 +55,13 @@ void light_hub::unfire(watcher& w) {
 // One fiber calls back one after the other. One that waits keeps its fiber; the others get a new one.
 void light_hub::call_back_soon() {
   if (callback_queued_) return;
-  vervet_fiber* record = handle::make(flows, call_back, this, "callbacks", 1);
-  if (record != nullptr && spawn(*record, 0) == 0) {
+  vervet_fiber* made = record::make("callbacks", 1);
+  if (made != nullptr && spawn(*made, {call_back, this, 0, nullptr}, 0) == 0) {
     callback_queued_ = true;
     return;
   }
   // No memory: tried again at the next round.
-  if (record != nullptr) handle::release(*record);
+  if (made != nullptr) record::release(*made);
   inbox_filled_.store(1, std::memory_order_relaxed);
 }
 
