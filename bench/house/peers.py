@@ -20,8 +20,9 @@ def go_program(settings, source_dir, name):
     if _stale(program, source_dir, "*.go"):
         go = _found("go", "go")
         # One directory is one program; the standard library is all it needs.
+        cache = os.path.join(os.path.abspath(settings.peers), "go.cache")
         env = dict(os.environ, GO111MODULE="off", GOFLAGS="", GOPROXY="off", GOTOOLCHAIN="local",
-                   CGO_ENABLED="0", GOCACHE=os.path.join(os.path.abspath(settings.peers), "go.cache"))
+                   CGO_ENABLED="0", GOCACHE=cache)
         _build(settings, [go, "build", "-o", os.path.abspath(program), "."], source_dir, env)
     return program
 

@@ -42,7 +42,7 @@ func echo(connection net.Conn) {
 	}
 }
 
-// http answers every request whatever it asks for: the head ends with a blank line, there is no body.
+// http answers every request, whatever it asks for: a head that ends with a blank line.
 func http(connection net.Conn) {
 	buffer := make([]byte, requestSize)
 	reply := []byte(helloReply)

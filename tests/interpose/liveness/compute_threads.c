@@ -1,5 +1,5 @@
 // Four threads that only compute, each its share of the same work; no call between its begin and
-// its end. bench/compute_threads.sh compares how long that takes.
+// its end. The programs of bench/run compare how long that takes.
 // oracle: args=20
 #include "../check.h"
 

@@ -1,5 +1,5 @@
-/* The cost of a short-lived thread: create, run, join, one at a time. Prints nanoseconds per thread.
- * Knows nothing of vervet: bench/short_threads.sh runs it natively and interposed. */
+// The cost of a short-lived thread: create, run, join, one at a time. Prints nanoseconds per thread.
+// Knows nothing of vervet.
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,0 +1,98 @@
+"""Servers that run for the time of one trial, and never longer."""
+import contextlib
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+from house.trial import Broken
+
+START_SECONDS = 30
+STOP_SECONDS = 20
+
+
+@contextlib.contextmanager
+def scratch():
+    """A directory that is gone afterwards."""
+    path = tempfile.mkdtemp(prefix="vervet.bench.")
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def running(command, log, ends=(0, -signal.SIGTERM), stdout=None):
+    """The process of `command`; afterwards it is told to end, and has to. Its stderr goes to the
+    file `log`. It must not have ended on its own."""
+    with open(log, "w", encoding="utf-8") as errors:
+        try:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=errors,
+                                       stdout=stdout or subprocess.DEVNULL, text=True)
+        except OSError as error:
+            raise Broken(f"{command[0]}: {error.strerror}") from None
+    try:
+        yield process
+        if process.poll() is not None:
+            raise Broken(f"{command[0]} ended on its own: {_last_words(process, log)}")
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise Broken(f"{command[0]} did not end within {STOP_SECONDS} s") from None
+        if process.returncode not in ends:
+            raise Broken(f"{command[0]}: {_last_words(process, log)}")
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+
+def _last_words(process, log):
+    with open(log, encoding="utf-8", errors="replace") as file:
+        lines = file.read().strip().splitlines()
+    return f"status {process.returncode}: {lines[-1] if lines else 'no message'}"
+
+
+def announced_port(process):
+    """The port in the line `listening on PORT` that the server prints when it is ready."""
+    words = process.stdout.readline().split()
+    if words[:2] != ["listening", "on"]:
+        raise Broken(f"{process.args[0]} does not say on which port it listens")
+    return int(words[-1])
+
+
+def free_port():
+    """A port for a server that cannot choose one: below those that the kernel gives to clients."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+
+
+def wait_for_listener(process, port):
+    """Asks the kernel: a connection to try it would be one client more."""
+    wait_until(process, lambda: _listens(port), f"nothing listens on port {port}")
+
+
+def wait_until(process, condition, complaint):
+    """Returns when `condition` is true of the process that has just been started."""
+    deadline = time.monotonic() + START_SECONDS
+    while not condition():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise Broken(complaint)
+        time.sleep(0.02)
+
+
+def _listens(port):
+    with open("/proc/net/tcp", encoding="ascii") as table:
+        return any(f"0100007F:{port:04X} 00000000:0000 0A" in line for line in table)
