@@ -1,5 +1,6 @@
 """Servers that run for the time of one trial, and never longer."""
 import contextlib
+import os
 import random
 import shutil
 import signal
@@ -91,6 +92,11 @@ def wait_until(process, condition, complaint):
         if process.poll() is not None or time.monotonic() > deadline:
             raise Broken(complaint)
         time.sleep(0.02)
+
+
+def descriptors(process):
+    """How many descriptors the process has open."""
+    return len(os.listdir(f"/proc/{process.pid}/fd"))
 
 
 def _listens(port):

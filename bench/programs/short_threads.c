@@ -1,11 +1,11 @@
-// The cost of a short-lived thread: create, run, join, one at a time. Prints nanoseconds per thread.
+// The cost of a short-lived thread: create, run, join, one at a time. Prints nanoseconds a thread.
 // Knows nothing of vervet.
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
-static void *body(void *argument) { return argument; }
+static void* body(void* argument) { return argument; }
 
 static double seconds(void) {
   struct timespec t;
@@ -13,7 +13,7 @@ static double seconds(void) {
   return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   int count = argc > 1 ? atoi(argv[1]) : 20000;
   if (count < 1) {
     fprintf(stderr, "usage: %s [threads, at least 1]\n", argv[0]);
