@@ -20,7 +20,7 @@ QUICK_SIZE, QUICK_SECONDS = 20, 0.3
 INSTALL_SECONDS, QUICK_INSTALL_SECONDS = 60, 5
 WORKERS = {"threads": 0, "vervet_pthread": 1, "vervet_pthread_2w": 2}
 PAGE_SIZE = 1024
-ECHO_SERVER = "epoll_server"
+ECHO_SERVER = "server_epoll_callbacks"
 ITEMS = 10000
 
 
