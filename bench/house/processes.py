@@ -12,6 +12,8 @@ import time
 from house.trial import Broken
 
 START_SECONDS = 30
+FEW_THREADS = 10
+LISTENING = "0A"  # as /proc/net/tcp writes it
 STOP_SECONDS = 20
 
 
@@ -94,9 +96,30 @@ def wait_until(process, condition, complaint):
         time.sleep(0.02)
 
 
-def descriptors(process):
-    """How many descriptors the process has open."""
-    return len(os.listdir(f"/proc/{process.pid}/fd"))
+def wait_until_unused(process):
+    """Returns when only listeners are left of its sockets, and few of its threads: a server that is
+    told to end while its threads end may crash, natively as well."""
+    wait_until(process, lambda: _connections(process) == 0 and _threads(process) <= FEW_THREADS,
+               f"{process.args[0]} keeps connections whose clients have gone")
+
+
+def _threads(process):
+    return len(os.listdir(f"/proc/{process.pid}/task"))
+
+
+def _connections(process):
+    """TCP connections of the process: its sockets that the kernel's table shows as no listeners."""
+    with open("/proc/net/tcp", encoding="ascii") as table:
+        lines = [line.split() for line in table]
+    connections = {words[9] for words in lines[1:] if words[3] != LISTENING}
+    found = 0
+    for descriptor in os.listdir(f"/proc/{process.pid}/fd"):
+        try:
+            link = os.readlink(f"/proc/{process.pid}/fd/{descriptor}")
+        except FileNotFoundError:
+            continue
+        found += link.startswith("socket:[") and link[len("socket:["):-1] in connections
+    return found
 
 
 def _listens(port):

@@ -124,11 +124,8 @@ def stunnel(settings, subject, n):
             command = [*launcher(settings, subject), program, configuration]
             with processes.running(command, os.path.join(directory, "log")) as server:
                 processes.wait_for_listener(server, port)
-                idle = processes.descriptors(server)
                 rows, _ = load(settings, "stunnel_echo", subject, n, server, port, certificate)
-                # Natively it crashes now and then, if it is told to end while its threads end.
-                processes.wait_until(server, lambda: processes.descriptors(server) <= idle,
-                                     "stunnel keeps connections whose clients have gone")
+                processes.wait_until_unused(server)
                 return rows
 
 

@@ -51,6 +51,9 @@ struct protocol {
 
   // answered() gives the size of the answer that in begins with, checked; 0 if it is not all there.
   size_t (*answered)(struct client* client);
+
+  // sign_off() puts what a client says before it closes. Null: there is nothing to say.
+  void (*sign_off)(struct client* client);
 };
 
 extern const struct protocol http_keep, http_close, mariadb_read, mariadb_write, stunnel_echo;

@@ -70,6 +70,9 @@ static void query(struct client* client, const char* text) {
   put_packet(client, 0, packet, (size_t)size);
 }
 
+// Without it the server would write to its log that it has lost a client.
+static void sign_off(struct client* client) { put_packet(client, 0, "\1", 1); }
+
 // Clients walk through the items by strides of their own.
 static unsigned item_of(const struct client* client) {
   return 1 + (unsigned)((client->turn * 7919 + client->number * 104729) % items);
@@ -122,6 +125,7 @@ const struct protocol mariadb_read = {
     .sign_on = sign_on,
     .ask = ask_read,
     .answered = answered_read,
+    .sign_off = sign_off,
 };
 
 const struct protocol mariadb_write = {
@@ -129,4 +133,5 @@ const struct protocol mariadb_write = {
     .sign_on = sign_on,
     .ask = ask_write,
     .answered = answered_write,
+    .sign_off = sign_off,
 };
