@@ -61,7 +61,7 @@ void yield_fiber() {
   runtime_scope scope;
   scheduler::yield();
   // Whom an OS thread waits for may be another one.
-  if (thread::self() == nullptr) sys::call(SYS_sched_yield);
+  if (self_state.host == nullptr) sys::call(SYS_sched_yield);
 }
 
 }  // namespace vervet::interpose::sync

@@ -33,8 +33,12 @@ int pthread_spin_trylock(pthread_spinlock_t* l) noexcept { return real().pthread
 
 EXPORT
 int sched_yield() noexcept {
-  if (!vervet::on_fiber()) return real().sched_yield();
-  sync::yield_fiber();
+  if (!vervet::on_full_fiber()) [[unlikely]] {
+    if (!vervet::on_fiber()) return real().sched_yield();
+    sync::yield_fiber();
+    return 0;
+  }
+  vervet::scheduler::yield();
   return 0;
 }
 

@@ -39,6 +39,7 @@ struct carrier : list_hook {
   bool taken = false;                   // while it has no worker: it will get one
   bool started = false;                 // `thread` is to be joined
   bool poll_due = false;                // the next scheduling decision looks at the poller first
+  deadline polled = 0;                  // when it last did so with fibers to run
   std::atomic<uint64_t> preempt_turn{0};  // the turn of `running` that the monitor wants to end, plus 1
   bool stays = false;                   // never retired: the main kernel thread, or it has forked
   bool tainted = false;                 // its kernel state is that of a wired fiber that has ended

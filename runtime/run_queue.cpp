@@ -26,17 +26,14 @@ run_queue::ring* run_queue::larger(ring* present, uint64_t head, uint64_t tail) 
   return fresh;
 }
 
-void run_queue::push(fiber& f) {
-  uint64_t tail = tail_.load(std::memory_order_relaxed);
+void run_queue::make_room(uint64_t tail) {
   uint64_t head = head_.load(std::memory_order_acquire);
   ring* r = ring_.load(std::memory_order_relaxed);
-  if (r == nullptr || tail - head == r->capacity) [[unlikely]]
-    r = larger(r, head, tail);
-  r->at(tail).store(&f, std::memory_order_relaxed);
-  tail_.store(tail + 1, std::memory_order_seq_cst);
+  if (r == nullptr || tail - head == r->capacity) r = larger(r, head, tail);
+  room_until_ = head + r->capacity;
 }
 
-fiber* run_queue::pop() {
+fiber* run_queue::pop_among_others() {
   for (;;) {
     uint64_t head = head_.load(std::memory_order_acquire);
     uint64_t tail = tail_.load(std::memory_order_acquire);
@@ -72,6 +69,7 @@ void run_queue::forget() {
   ring_ = nullptr;
   head_ = 0;
   tail_ = 0;
+  room_until_ = 0;
 }
 
 }  // namespace vervet

@@ -24,12 +24,55 @@ class run_queue {
   }
   // The producer only. The tail's store is sequentially consistent: whoever goes to sleep announces
   // that and then looks here; the producer stores here and then looks who sleeps.
-  void push(fiber& f);
+  void push(fiber& f) {
+    uint64_t tail = tail_.load(std::memory_order_relaxed);
+    if (tail == room_until_) [[unlikely]]
+      make_room(tail);
+    ring_.load(std::memory_order_relaxed)->at(tail).store(&f, std::memory_order_relaxed);
+    if (alone_)
+      tail_.store(tail + 1, std::memory_order_release);
+    else
+      tail_.store(tail + 1, std::memory_order_seq_cst);
+  }
   // Any consumer. Null if it is empty; a consumer that loses against another tries again.
-  fiber* pop();
+  fiber* pop() {
+    if (!alone_) return pop_among_others();
+    uint64_t head = head_.load(std::memory_order_relaxed);
+    if (head == tail_.load(std::memory_order_relaxed)) return nullptr;
+    fiber* f = ring_.load(std::memory_order_relaxed)->at(head).load(std::memory_order_relaxed);
+    head_.store(head + 1, std::memory_order_release);
+    return f;
+  }
+  // Queues `f` and takes the one at the head; null, and nothing is queued, if it was empty.
+  // REQUIRES: alone().
+  fiber* exchange(fiber& f) {
+    uint64_t head = head_.load(std::memory_order_relaxed);
+    uint64_t tail = tail_.load(std::memory_order_relaxed);
+    if (head == tail) return nullptr;
+    if (tail == room_until_) [[unlikely]]
+      make_room(tail);
+    ring& r = *ring_.load(std::memory_order_relaxed);
+    r.at(tail).store(&f, std::memory_order_relaxed);
+    fiber* first = r.at(head).load(std::memory_order_relaxed);
+    tail_.store(tail + 1, std::memory_order_release);
+    head_.store(head + 1, std::memory_order_release);
+    return first;
+  }
+  // The fiber that stands `place` behind the head; null beyond the end. REQUIRES: alone().
+  fiber* peek(uint64_t place) const {
+    uint64_t at = head_.load(std::memory_order_relaxed) + place;
+    if (at >= tail_.load(std::memory_order_relaxed)) return nullptr;
+    return ring_.load(std::memory_order_relaxed)->at(at).load(std::memory_order_relaxed);
+  }
   // Moves up to half of what is queued, `most` at most, to `thief`, whose producer the caller is.
   // Returns one of them without queueing it; null if there was nothing.
   fiber* steal_into(run_queue& thief);
+
+  // Whether the owner of the only worker is producer and consumer: nobody steals, and nobody sleeps while it
+  // is awake, so that neither side needs a locked instruction. A hand-over of the worker orders what its
+  // owners do, and others only ask for the size. REQUIRES: nobody uses the queue.
+  void set_alone(bool is) { alone_ = is; }
+  bool alone() const { return alone_; }
 
   // Frees the rings. REQUIRES: nobody uses the queue.
   void forget();
@@ -42,12 +85,16 @@ class run_queue {
     std::atomic<fiber*>& at(uint64_t place) { return slots[place & (capacity - 1)]; }
   };
   ring* larger(ring* present, uint64_t head, uint64_t tail);
+  void make_room(uint64_t tail);
+  fiber* pop_among_others();
 
   static constexpr uint64_t most_stolen = 128;
 
   alignas(64) std::atomic<uint64_t> head_{0};
   alignas(64) std::atomic<uint64_t> tail_{0};
   std::atomic<ring*> ring_{nullptr};
+  uint64_t room_until_ = 0;  // the producer's: the tail at which it looks again how far the head is
+  bool alone_ = false;
 };
 
 // The queue behind a lock: for fibers readied by the monitor, by threads that are not ours, and by

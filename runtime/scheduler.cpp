@@ -1,5 +1,6 @@
 #include "runtime/scheduler.h"
 
+#include "runtime/fs_base.h"
 #include "runtime/hub.h"
 #include "runtime/idle.h"
 #include "runtime/light_hub.h"
@@ -29,9 +30,11 @@ std::atomic<deadline> preempted_had_turn{0};
 // How many are queued by yield_to_all(): they do not wait for each other.
 std::atomic<uint64_t> idlers{0};
 
-constexpr uint32_t turns_between_polls = 64;
-// Whoever queues there is not to wait for all that a worker's own queue holds.
-constexpr uint32_t turns_between_shared_looks = 61;
+// How many fibers have their turn before one looks around: who queues in the shared queue is not to wait
+// for all that a worker's own queue holds, nor are those whom an event or a timer makes ready.
+constexpr uint32_t turns_between_looks = 64;
+// The poller is asked no sooner again: turns that only hand on cost less than its system call.
+constexpr int64_t time_between_polls = 20'000;
 constexpr uint32_t tries_in_a_turn = 64;
 
 // The carrier that the caller is on, if that owns a worker, whose queue is the caller's to fill then.
@@ -63,12 +66,11 @@ void take_over_shared(worker& w) {
   shared.drain_into(w.queue, most);
 }
 
-fiber* take_own_or_shared(worker& w) {
-  if (w.turns.load(std::memory_order_relaxed) % turns_between_shared_looks == 0)
-    take_over_shared(w);
-  if (perturb::chance(8))
+inline fiber* take_own_or_shared(worker& w) {
+  if (perturb::chance(8)) [[unlikely]]
     if (fiber* f = steal(w)) return f;
-  if (fiber* f = w.queue.pop()) return f;
+  if (fiber* f = w.queue.pop()) [[likely]]
+    return f;
   if (fiber* f = w.sent.pop()) return f;
   return shared.pop();
 }
@@ -117,14 +119,13 @@ void run(carrier& c, fiber& f) {
   context_switch(c.home, f.flow, nullptr, nullptr);
 }
 
-void commit_requeue(void* argument) { enqueue(*static_cast<fiber*>(argument)); }
-
 // One round of a carrier that has a worker.
 void serve_worker(carrier& c) {
   if (signals_caught()) signals_dispatch();
   hub::fire_timers();
   if (c.poll_due) {
     c.poll_due = false;
+    c.polled = now();
     hub::look();
   }
   take_over_shared(*c.owned);
@@ -197,6 +198,33 @@ void yield_to_all() {
   } while (more_than_idlers_wait() && !scope::due());
 }
 
+namespace {
+
+// `c` has queued something: somebody may have to be called for it.
+inline void call_for_queued(carrier* c) {
+  // A carrier in its own loop looks at its queue next, and hands on what is left.
+  if (!idle::any() || (c != nullptr && c == self_state.home_of)) [[likely]]
+    return;
+  if (c == nullptr || idle::worth_waking(*c))
+    idle::wake_one();
+  else
+    monitor::note_owed();
+}
+
+// The fiber that has just left goes to the end of the queue: of the carrier that it has left, which is the
+// caller, inside the runtime ever since.
+void commit_requeue(void* argument) {
+  fiber& f = *static_cast<fiber*>(argument);
+  carrier& c = *f.on;
+  if (f.wired_to != nullptr || !owns_worker(c)) [[unlikely]]
+    return enqueue(f);
+  perturb::dawdle();
+  c.owned->queue.push(f);
+  call_for_queued(&c);
+}
+
+}  // namespace
+
 void enqueue(fiber& f) {
   perturb::dawdle();
   if (f.wired_to != nullptr) [[unlikely]] {
@@ -209,12 +237,7 @@ void enqueue(fiber& f) {
     c->owned->queue.push(f);
   else
     shared.push(f);
-  // A carrier in its own loop looks at its queue next, and hands on what is left.
-  if (!idle::any() || (c != nullptr && c == self_state.home_of)) return;
-  if (c == nullptr || idle::worth_waking(*c))
-    idle::wake_one();
-  else
-    monitor::note_owed();
+  call_for_queued(c);
 }
 
 void enqueue_on(unsigned index, fiber& f) {
@@ -224,49 +247,120 @@ void enqueue_on(unsigned index, fiber& f) {
 
 void kick() { hub::get_poller().interrupt(); }
 
+namespace {
+
+// Whether the carrier's own loop is to have the next turn, as it has every so often.
+[[gnu::noinline]] bool is_loops_turn(carrier& c) {
+  if (c.poll_due || signals_caught()) return true;
+  take_over_shared(*c.owned);
+  return now() - c.polled >= time_between_polls;
+}
+
+inline bool is_time_to_look(const carrier& c) {
+  uint32_t turns = c.owned->turns.load(std::memory_order_relaxed);
+  return (turns + 1) % turns_between_looks == 0 || c.poll_due || signals_caught();
+}
+
+// The fiber to which `c` turns; null: the carrier's own loop has its turn.
+inline fiber* next_of(carrier& c) {
+  if (!owns_worker(c)) [[unlikely]] {
+    idle::cover_timers();
+    return nullptr;
+  }
+  bool looks = is_time_to_look(c);
+  c.owned->next_turn();
+  if (looks && is_loops_turn(c)) [[unlikely]] {
+    c.poll_due = true;
+    return nullptr;
+  }
+  fiber* next = take_own_or_shared(*c.owned);
+  if (next != nullptr) hand_on_what_is_owed(c);
+  return next;
+}
+
+}  // namespace
+
 void leave(fiber& self, commit_function commit, void* argument) {
   perturb::dawdle();
   carrier& c = *self.on;
   ++c.count.switches;
-  if (owns_worker(c)) [[likely]] {
-    worker& w = *c.owned;
-    bool look_around =
-        w.next_turn() % turns_between_polls == 0 || c.poll_due || signals_caught();
-    fiber* next = look_around ? nullptr : take_own_or_shared(w);
-    if (next != nullptr) {
-      hand_on_what_is_owed(c);
-      become(c, *next);
-      context_switch(self.flow, next->flow, commit, argument);
-      return;
-    }
-    c.poll_due = look_around;
-  } else {
-    idle::cover_timers();
+  fiber* next = next_of(c);
+  if (next != nullptr) [[likely]] {
+    become(c, *next);
+    context_switch(self.flow, next->flow, commit, argument);
+    return;
   }
   c.running.store(nullptr, std::memory_order_relaxed);
   context_switch(self.flow, c.home, commit, argument);
 }
 
-void yield() {
-  fiber* f = self_state.current;
-  if (f == nullptr) return;
-  runtime_scope scope;
-  if (f->kind == fiber_kind::light) {
-    f->hub->yield(*f);
+namespace {
+
+// Has the processor fetch what the next switches will touch: of the next but one the control block, of the
+// next, whose block has come meanwhile, the stack and the thread's state.
+inline void fetch_ahead(const run_queue& queue) {
+  constexpr uint64_t distance = 2;
+  fiber* later = queue.peek(distance);
+  if (later == nullptr) return;
+  __builtin_prefetch(&later->flow, 1);
+  __builtin_prefetch(&later->on, 1);
+  __builtin_prefetch(&later->thread.signal_mask);
+  fiber* soon = queue.peek(distance - 1);
+  auto* stack = static_cast<char*>(soon->flow.saved);
+  for (size_t line = 0; line < 4; ++line) __builtin_prefetch(stack + line * 64, 1);
+  auto* state = reinterpret_cast<char*>(&self_state) - static_cast<char*>(fs_base::get()) +
+                static_cast<char*>(soon->flow.identity);
+  __builtin_prefetch(state, 1);
+}
+
+// The ordinary yield of the owner of the only worker: nobody takes the fiber from the queue before it
+// is saved, for that is for its successor to do, inside the runtime all along. Nobody idle is owed anything.
+// (The only worker is named, not looked up by way of the thread pointer, so that the processor can find
+// the successor before it has finished with the pointer's last change.)
+inline bool change_places(fiber& self, carrier& c) {
+  worker& w = workers[0];
+  if (!w.queue.alone() || !owns_worker(c) || is_time_to_look(c)) return false;
+  fiber* next = w.queue.exchange(self);
+  if (next == nullptr) return false;
+  w.next_turn();
+  ++c.count.switches;
+  fetch_ahead(w.queue);
+  become(c, *next);
+  context_switch(self.flow, next->flow, nullptr, nullptr);
+  return true;
+}
+
+}  // namespace
+
+namespace {
+
+[[gnu::noinline]] void yield_slowly(fiber& f) {
+  if (f.kind == fiber_kind::light) {
+    f.hub->yield(f);
     return;
   }
-  carrier& c = *f->on;
+  carrier& c = *f.on;
   if (owns_worker(c)) {
     worker& w = *c.owned;
-    bool alone = w.queue.empty() && w.sent.empty() && shared.empty() && !signals_caught();
-    if (alone && (w.turns.load(std::memory_order_relaxed) + 1) % turns_between_polls != 0) {
+    bool alone = w.queue.empty() && w.sent.empty() && shared.empty();
+    if (alone && !is_time_to_look(c)) {
       w.next_turn();
       // Other carriers and other processes may want the CPU that a spinning program gives up.
       sys::call(SYS_sched_yield);
       return;
     }
   }
-  leave(*f, commit_requeue, f);
+  leave(f, commit_requeue, &f);
+}
+
+}  // namespace
+
+void yield() {
+  fiber* f = self_state.current;
+  if (f == nullptr) return;
+  runtime_scope scope;
+  if (f->kind == fiber_kind::light || !change_places(*f, *f->on)) [[unlikely]]
+    yield_slowly(*f);
 }
 
 namespace {

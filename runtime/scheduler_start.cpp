@@ -9,6 +9,7 @@
 #include "runtime/idle.h"
 #include "runtime/monitor.h"
 #include "runtime/native_locks.h"
+#include "runtime/perturb.h"
 #include "runtime/scheduler_internal.h"
 #include "runtime/signal.h"
 #include "runtime/stack.h"
@@ -55,6 +56,7 @@ int adopt_caller_as_main(carrier& c) {
 int start_workers(const options& o) {
   for (unsigned i = 0; i < o.workers; ++i) {
     workers[i].index = i;
+    workers[i].queue.set_alone(o.workers == 1 && !perturb::on());
     carrier* c = carriers::make();
     if (c == nullptr) return ENOMEM;
     give_worker(workers[i], *c);
