@@ -116,6 +116,7 @@ static void begin_exchange(struct client* c, struct connection* conn, int64_t no
 static void end_exchange(struct client* c, struct connection* conn) {
   int64_t now = now_ns();
   --c->under_way;
+  ++c->ended;
   conn->state = resting;
   if (c->measures) histogram_add(&c->latencies, (uint64_t)(now - conn->begun));
   if (c->goes_on) begin_exchange(c, conn, now);

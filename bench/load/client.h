@@ -20,10 +20,11 @@ struct client {
   const struct options* options;
   int epoll;
   struct connection* connections;
-  int opened;     // how many connections have been begun
-  int under_way;  // exchanges that have begun and not ended
-  bool goes_on;   // a connection whose exchange has ended begins the next
-  bool measures;  // what ends is counted
+  int opened;      // how many connections have been begun
+  int under_way;   // exchanges that have begun and not ended
+  uint64_t ended;  // exchanges that have
+  bool goes_on;    // a connection whose exchange has ended begins the next
+  bool measures;   // what ends is counted
   struct histogram latencies;
 };
 
@@ -33,7 +34,7 @@ void client_start(struct client* c, const struct options* options);
 // Opens the next connection; it rests after one exchange.
 void client_open_next(struct client* c);
 
-// Every connection begins an exchange.
+// Every connection begins an exchange, and another when it ends. REQUIRES: all rest.
 void client_begin_all(struct client* c);
 
 // Handles what happens until `until` (of now_ns()), or within one round if that is earlier. A wrong

@@ -9,6 +9,7 @@
 
 #include "client.h"
 #include "cpu.h"
+#include "system_calls.h"
 
 enum { most_at_once = 256 };
 static const int64_t second = 1000000000;
@@ -56,6 +57,7 @@ static void run_for(struct client* c, double seconds) {
   while (now_ns() < end) client_look(c, end);
 }
 
+// Every answer that is due has come.
 static void finish(struct client* c) {
   c->goes_on = false;
   int64_t begun = now_ns();
@@ -64,6 +66,18 @@ static void finish(struct client* c) {
     client_look(c, now_ns() + second / 10);
     give_up_after(begun, "last requests are answered", all - c->under_way, all);
   }
+}
+
+// System calls of the server a request; -1 if they cannot be counted. What perf does to system
+// calls costs time, so they have a run of their own, which begins and ends with nothing under way.
+static double count_system_calls(struct client* c, const struct options* o) {
+  if (!system_calls_begin(o->pid)) return -1;
+  uint64_t before = c->ended;
+  client_begin_all(c);
+  run_for(c, o->seconds < 0.3 ? o->seconds : 0.3);
+  finish(c);
+  int64_t calls = system_calls_end();
+  return calls < 0 ? -1 : (double)calls / (double)(c->ended - before);
 }
 
 static void report(const struct client* c, const struct sample* from, const struct sample* to) {
@@ -103,9 +117,10 @@ int main(int argc, char** argv) {
   run_for(&client, options.seconds);
   struct sample to = sample_now(options.pid);
   client.measures = false;
-
   finish(&client);
+  double calls = options.system_calls ? count_system_calls(&client, &options) : -1;
   client_close_all(&client);
   report(&client, &from, &to);
+  if (calls >= 0) printf("syscalls %.4f /request\n", calls);
   return 0;
 }

@@ -17,6 +17,7 @@ static const char usage[] =
     "  --seconds S      length of the measured window (2)\n"
     "  --warmup S       before it (0.5)\n"
     "  --pid PID        the server, to measure its CPU time\n"
+    "  --system-calls   count the server's as well, by perf, in a window of their own\n"
     "  --cpu N          the CPU to run on (any)\n"
     "  --addresses K    client addresses 127.0.0.2 and following, 1 to 250 (as many as needed)\n"
     "  --ceiling        print what the generator could do on a full CPU, and nothing else\n";
@@ -62,13 +63,19 @@ static int addresses_needed(const struct options* o) {
 }
 
 struct options options_of(int argc, char** argv) {
-  static const struct option known[] = {
-      {"port", required_argument, NULL, 'p'}, {"work", required_argument, NULL, 'w'},
-      {"size", required_argument, NULL, 's'}, {"connections", required_argument, NULL, 'n'},
-      {"pid", required_argument, NULL, 'i'},  {"seconds", required_argument, NULL, 't'},
-      {"cpu", required_argument, NULL, 'c'},  {"warmup", required_argument, NULL, 'u'},
-      {"help", no_argument, NULL, 'h'},       {"addresses", required_argument, NULL, 'a'},
-      {"ceiling", no_argument, NULL, 'l'},    {NULL, 0, NULL, 0}};
+  static const struct option known[] = {{"port", required_argument, NULL, 'p'},
+                                        {"work", required_argument, NULL, 'w'},
+                                        {"size", required_argument, NULL, 's'},
+                                        {"connections", required_argument, NULL, 'n'},
+                                        {"pid", required_argument, NULL, 'i'},
+                                        {"seconds", required_argument, NULL, 't'},
+                                        {"cpu", required_argument, NULL, 'c'},
+                                        {"warmup", required_argument, NULL, 'u'},
+                                        {"help", no_argument, NULL, 'h'},
+                                        {"addresses", required_argument, NULL, 'a'},
+                                        {"ceiling", no_argument, NULL, 'l'},
+                                        {"system-calls", no_argument, NULL, 'y'},
+                                        {NULL, 0, NULL, 0}};
   struct options o = {.connections = 100, .size = 64, .seconds = 2, .warmup = 0.5, .cpu = -1};
   opterr = 0;
   for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
@@ -82,6 +89,7 @@ struct options options_of(int argc, char** argv) {
       case 'i': o.pid = whole("pid", optarg, 1, 1 << 30); break;
       case 'c': o.cpu = whole("cpu", optarg, 0, 1023); break;
       case 'a': o.addresses = whole("addresses", optarg, 1, 250); break;
+      case 'y': o.system_calls = true; break;
       case 'l': o.ceiling = true; break;
       case 'h': fputs(usage, stdout); exit(0);
       default: refuse("'%s' is unknown or lacks its value", argv[optind - 1]);
@@ -89,6 +97,7 @@ struct options options_of(int argc, char** argv) {
   }
   if (optind != argc) refuse("'%s' is too much", argv[optind]);
   if (o.port == 0) refuse("--port is missing");
+  if (o.system_calls && o.pid == 0) refuse("--system-calls takes --pid as well");
   if (o.work == work_churn) o.size = 64;
   if (o.addresses == 0) o.addresses = addresses_needed(&o);
   return o;
