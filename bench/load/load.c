@@ -95,7 +95,7 @@ static void report(const struct client* c, const struct sample* from, const stru
   printf("p50 %.2f us\n", histogram_quantile(&c->latencies, 0.5) / 1e3);
   printf("p99 %.2f us\n", histogram_quantile(&c->latencies, 0.99) / 1e3);
   printf("p999 %.2f us\n", histogram_quantile(&c->latencies, 0.999) / 1e3);
-  printf("load %.3f busy\n", own / seconds);
+  printf("load %.3f share\n", own / seconds);
   if (c->options->pid != 0)
     printf("cpu %.4f us/request\n", (double)(to->server - from->server) / 1e3 / requests);
 }
