@@ -99,7 +99,8 @@ class Work:
 WORKS = [
     Work("echo_64", "echo", ["--work", "echo", "--size", "64"],
          {1: [1, 100, 1000, 8000], 2: [100, 1000, 8000]}),
-    Work("echo_16k", "echo", ["--work", "echo", "--size", "16384"], {1: [1, 100, 1000, 8000], 2: []}),
+    Work("echo_16k", "echo", ["--work", "echo", "--size", "16384"],
+         {1: [1, 100, 1000, 8000], 2: []}),
     Work("http", "http", ["--work", "http"], {1: [1, 100, 1000, 8000], 2: [100, 1000, 8000]}),
     Work("stream", "stream", ["--work", "stream"], {1: [100, 1000], 2: []}),
     Work("churn", "echo", ["--work", "churn"], {1: [100], 2: [100]}),
