@@ -1,0 +1,16 @@
+// The bare hub, which everything else is measured against.
+#pragma once
+
+#include "bench/micro/bare_hub.h"
+
+struct flows {
+  static constexpr const char* subject = "limit";
+  using handle = bare::fiber*;
+
+  static int run(int (*main)()) { return main(); }
+  static handle spawn(void* (*entry)(void*), void* argument) {
+    return bare::spawn(entry, argument);
+  }
+  static void join(handle& f) { bare::join(f); }
+  static void yield() { bare::yield(); }
+};

@@ -1,0 +1,68 @@
+// Flows that do nothing: spawned and joined one at a time, or many and then all of them joined.
+#pragma once
+
+#include <cstdio>
+#include <ctime>
+#include <vector>
+
+#include "bench/micro/works/work.h"
+
+template <typename Flows>
+struct spawning {
+  static void* count(void* argument) {
+    __atomic_fetch_add(static_cast<int64_t*>(argument), 1, __ATOMIC_RELAXED);
+    return nullptr;
+  }
+
+  static void one(benchmark::State& state) {
+    int64_t ran = 0;
+    for (auto _ : state) {
+      typename Flows::handle made = Flows::spawn(count, &ran);
+      Flows::join(made);
+    }
+    state.SetItemsProcessed(static_cast<int64_t>(state.iterations()));
+    if (ran != static_cast<int64_t>(state.iterations())) state.SkipWithError("not all ran");
+  }
+
+  // Spawns many, then joins them; false if one has not run.
+  static bool batch(std::vector<typename Flows::handle>& made, int64_t size) {
+    int64_t ran = 0;
+    made.clear();
+    for (int64_t i = 0; i < size; ++i) made.push_back(Flows::spawn(count, &ran));
+    for (auto& m : made) Flows::join(m);
+    return ran == size;
+  }
+
+  static void warm(benchmark::State& state) {
+    std::vector<typename Flows::handle> made;
+    made.reserve(static_cast<std::size_t>(state.range(0)));
+    bool good = batch(made, state.range(0));
+    for (auto _ : state) good = batch(made, state.range(0)) && good;
+    state.SetItemsProcessed(state.range(0) * static_cast<int64_t>(state.iterations()));
+    if (!good) state.SkipWithError("not all ran");
+  }
+
+  static int64_t cpu_time() {
+    timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return now.tv_sec * 1'000'000'000 + now.tv_nsec;
+  }
+
+  // The first batch of a fresh process.
+  static int cold(int64_t size) {
+    std::vector<typename Flows::handle> made(static_cast<std::size_t>(size));
+    int64_t begin = cpu_time();
+    bool good = batch(made, size);
+    int64_t spent = cpu_time() - begin;
+    if (!good) return 1;
+    std::printf("row spawn_cold %s %lld time %.1f ns\n", Flows::subject,
+                static_cast<long long>(size),
+                static_cast<double>(spent) / static_cast<double>(size));
+    return 0;
+  }
+
+  static void add() {
+    work("spawn_one", Flows::subject, one)->Arg(1);
+    work("spawn_warm", Flows::subject, warm)->Arg(1'000)->Arg(100'000);
+  }
+};
