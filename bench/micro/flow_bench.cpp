@@ -6,7 +6,9 @@
 #include <cstring>
 
 #include "bench/micro/works/spawn.h"
+#include "bench/micro/works/stack.h"
 #include "bench/micro/works/switch.h"
+#include "bench/micro/works/waiting.h"
 
 namespace {
 
@@ -16,6 +18,8 @@ int measure() {
   if (cold > 0) return spawning<flows>::cold(cold);
   switching<flows>::add();
   spawning<flows>::add();
+  waiting<flows>::add();
+  on_stack<flows>::add();
   benchmark::RunSpecifiedBenchmarks();
   return 0;
 }

@@ -13,4 +13,25 @@ struct flows {
   }
   static void join(handle& f) { bare::join(f); }
   static void yield() { bare::yield(); }
+
+  class gate {
+   public:
+    void open() {
+      open_ = true;
+      if (sleeper_ == nullptr) return;
+      bare::ready(sleeper_);
+      sleeper_ = nullptr;
+    }
+    void wait() {
+      while (!open_) {
+        sleeper_ = bare::here.current;
+        bare::park();
+      }
+      open_ = false;
+    }
+
+   private:
+    bare::fiber* sleeper_ = nullptr;
+    bool open_ = false;
+  };
 };

@@ -10,6 +10,7 @@
 
 struct flows {
   static constexpr const char* subject = "pth";
+  static constexpr int64_t most = 1'000;  // its queues are sorted lists
   using handle = pth_t;
 
   static int run(int (*main)()) {

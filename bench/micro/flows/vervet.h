@@ -2,6 +2,9 @@
 // share.
 #pragma once
 
+#include <atomic>
+
+#include <vervet/abi.h>
 #include <vervet/channel.hpp>
 #include <vervet/condition_variable.hpp>
 #include <vervet/mutex.hpp>
@@ -27,5 +30,32 @@ struct vervet_flows {
   using mutex = vervet::mutex;
   using condition = vervet::condition_variable;
   using queue = vervet::queue<long>;
-  using channel = vervet::channel<long>;
+  class channel {
+   public:
+    void put(long item) { items_.send(item); }
+    long get() { return items_.receive().value(); }
+
+   private:
+    vervet::channel<long> items_;
+  };
+
+  class gate {
+   public:
+    void open() {
+      open_.store(true);
+      vervet_unpark(&open_, 1);
+    }
+    void wait() {
+      while (!open_.exchange(false))
+        vervet_park(&open_, still_closed, this, VERVET_NEVER, VERVET_PARK_UNCUT);
+    }
+
+   private:
+    static int still_closed(void* self) { return !static_cast<gate*>(self)->open_.load(); }
+    std::atomic<bool> open_{false};
+  };
+
+  static void offload(void* (*function)(void*), void* argument) {
+    if (vervet_offload(function, argument, nullptr) != 0) fail("vervet_offload failed");
+  }
 };

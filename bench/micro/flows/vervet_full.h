@@ -5,6 +5,7 @@
 
 struct flows : vervet_flows {
   static constexpr const char* subject = "vervet_full";
+  static constexpr bool keeps_exceptions = true;
 
   static int run(int (*main)()) {
     struct call {

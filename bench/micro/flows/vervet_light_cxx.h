@@ -5,6 +5,7 @@
 
 struct flows {
   static constexpr const char* subject = "vervet_light_cxx";
+  static constexpr bool keeps_exceptions = true;  // C programs do not ask for it
   using handle = vervet::fiber<void*>;
 
   static int run(int (*main)()) { return main(); }
