@@ -6,9 +6,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <ctime>
 #include <vector>
 
+#include "bench/micro/clock.h"
 #include "bench/micro/fail.h"
 #include "bench/micro/works/work.h"
 
@@ -77,12 +77,6 @@ task warm(benchmark::State& state) {
   for (auto _ : state) co_await batch(made, state.range(0), good);
   state.SetItemsProcessed(state.range(0) * static_cast<int64_t>(state.iterations()));
   if (!good) state.SkipWithError("not all ran");
-}
-
-int64_t cpu_time() {
-  timespec now;
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-  return now.tv_sec * 1'000'000'000 + now.tv_nsec;
 }
 
 task cold(int64_t size) {

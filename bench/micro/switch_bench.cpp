@@ -10,6 +10,7 @@
 
 #include <ucontext.h>
 
+#include "bench/micro/clock.h"
 #include "bench/micro/slots.h"
 #include "bench/micro/works/work.h"
 #include "runtime/context.h"
@@ -116,13 +117,10 @@ void add(const char* subject) {
 // What nobody gets around whose fibers have stacks of their own: the first touch of a page in each.
 int touch(long count) {
   slots memory(static_cast<std::size_t>(count));
-  timespec begin, end;
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begin);
+  int64_t begin = cpu_time();
   for (long i = 0; i < count; ++i)
     *const_cast<volatile char*>(memory.top(static_cast<std::size_t>(i)) - 64) = 1;
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
-  double spent = static_cast<double>(end.tv_sec - begin.tv_sec) * 1e9 +
-                 static_cast<double>(end.tv_nsec - begin.tv_nsec);
+  auto spent = static_cast<double>(cpu_time() - begin);
   std::printf("row spawn_cold first_touch %ld time %.1f ns\n", count,
               spent / static_cast<double>(count));
   return 0;

@@ -2,9 +2,10 @@
 #pragma once
 
 #include <cstdio>
-#include <ctime>
+#include <cstdint>
 #include <vector>
 
+#include "bench/micro/clock.h"
 #include "bench/micro/works/work.h"
 
 template <typename Flows>
@@ -40,12 +41,6 @@ struct spawning {
     for (auto _ : state) good = batch(made, state.range(0)) && good;
     state.SetItemsProcessed(state.range(0) * static_cast<int64_t>(state.iterations()));
     if (!good) state.SkipWithError("not all ran");
-  }
-
-  static int64_t cpu_time() {
-    timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return now.tv_sec * 1'000'000'000 + now.tv_nsec;
   }
 
   // The first batch of a fresh process.
