@@ -14,5 +14,32 @@ struct coroutines {
     return t;
   }
   static auto join(handle& h) { return h.join(); }
+  struct event {
+    bool done = false;
+    stackless::runnable* waiting = nullptr;
+
+    void set() {
+      done = true;
+      while (stackless::runnable* first = waiting) {
+        waiting = first->next;
+        stackless::ready(*first);
+      }
+    }
+    auto operator co_await() {
+      struct step {
+        event& of;
+        stackless::runnable own;
+        bool await_ready() const noexcept { return of.done; }
+        std::coroutine_handle<> await_suspend(std::coroutine_handle<> by) noexcept {
+          own = {by, of.waiting};
+          of.waiting = &own;
+          return stackless::next();
+        }
+        void await_resume() const noexcept {}
+      };
+      return step{*this, {}};
+    }
+  };
+
   static auto yield() { return stackless::yield{}; }
 };

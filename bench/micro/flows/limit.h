@@ -1,6 +1,8 @@
 // The bare hub, which everything else is measured against.
 #pragma once
 
+#include <vector>
+
 #include "bench/micro/bare_hub.h"
 
 struct flows {
@@ -13,6 +15,24 @@ struct flows {
   }
   static void join(handle& f) { bare::join(f); }
   static void yield() { bare::yield(); }
+
+  class event {
+   public:
+    void wait() {
+      if (set_) return;
+      waiting_.push_back(bare::here.current);
+      bare::park();
+    }
+    void set() {
+      set_ = true;
+      for (bare::fiber* f : waiting_) bare::ready(f);
+      waiting_.clear();
+    }
+
+   private:
+    std::vector<bare::fiber*> waiting_;
+    bool set_ = false;
+  };
 
   class gate {
    public:

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "bench/micro/fail.h"
+#include "bench/micro/flows/condition_event.h"
 #include "bench/micro/flows/condition_queue.h"
 
 struct flows {
@@ -32,6 +33,8 @@ struct flows {
   using mutex = std::mutex;
   using condition = std::condition_variable;
   using queue = condition_queue<mutex, condition>;
+
+  using event = condition_event<mutex, condition>;
 
   class gate {
    public:

@@ -7,6 +7,7 @@
 #include <vervet/abi.h>
 #include <vervet/channel.hpp>
 #include <vervet/condition_variable.hpp>
+#include <vervet/event.hpp>
 #include <vervet/mutex.hpp>
 #include <vervet/queue.hpp>
 #include <vervet/vervet.h>
@@ -29,6 +30,7 @@ struct vervet_flows {
 
   using mutex = vervet::mutex;
   using condition = vervet::condition_variable;
+  using event = vervet::event;
   using queue = vervet::queue<long>;
   class channel {
    public:

@@ -17,4 +17,6 @@ struct flows {
     f = handle();
   }
   static void yield() { vervet::yield(); }
+
+  using event = vervet::event;
 };

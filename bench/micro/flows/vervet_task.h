@@ -1,6 +1,7 @@
 // vervet's C++20 tasks.
 #pragma once
 
+#include <vervet/event.hpp>
 #include <vervet/task.hpp>
 
 struct coroutines {
@@ -11,5 +12,7 @@ struct coroutines {
   static void run(task t) { vervet::start(std::move(t)).get(); }
   static handle start(task t) { return vervet::start(std::move(t)); }
   static auto& join(handle& h) { return h; }
+  using event = vervet::event;
+
   static auto yield() { return vervet::after(vervet::deadline(std::chrono::nanoseconds(0))); }
 };
