@@ -47,10 +47,10 @@ def rows_of(part, command, limit=LIMIT_SECONDS, env=None):
     return rows_in(part, output_of(command, limit, env))
 
 
-def benchmark_rows(part, program, quick, pattern=".*", limit=LIMIT_SECONDS):
+def benchmark_rows(part, program, quick, pattern=".*", limit=LIMIT_SECONDS, under=()):
     """The rows of a Google Benchmark program: nanoseconds of CPU time per item, or of wall time
-    where the benchmark asks for it."""
-    command = [program, "--benchmark_format=json", f"--benchmark_filter={pattern}",
+    where the benchmark asks for it. `under` is the command that runs the program, if one does."""
+    command = [*under, program, "--benchmark_format=json", f"--benchmark_filter={pattern}",
                f"--benchmark_min_time={0.01 if quick else 0.2}"]
     rows = []
     for entry in json.loads(output_of(command, limit))["benchmarks"]:

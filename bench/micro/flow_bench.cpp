@@ -1,5 +1,6 @@
 // The works that every subject does, on the flows of one of them: <subject>_bench is this file with
-// its adapter. `<subject>_bench cold N` measures the first N flows of a process instead.
+// its adapter. Instead, `<subject>_bench cold N` and `<subject>_bench alive N` measure the first N
+// flows of a process.
 #include VERVET_BENCH_FLOWS
 
 #include <cstdlib>
@@ -12,10 +13,19 @@
 
 namespace {
 
-long cold = 0;
+void (*first_flows)(int64_t) = nullptr;
+long count = 0;
+
+template <typename Flows>
+void (*first_flows_of(const char* mode))(int64_t) {
+  if (std::strcmp(mode, "cold") == 0) return spawning<Flows>::cold;
+  if constexpr (requires { typename Flows::event; })
+    if (std::strcmp(mode, "alive") == 0) return spawning<Flows>::alive;
+  return nullptr;
+}
 
 int measure() {
-  if (cold > 0) return spawning<flows>::cold(cold);
+  if (first_flows != nullptr) return first_flows(count), 0;
   switching<flows>::add();
   spawning<flows>::add();
   waiting<flows>::add();
@@ -27,8 +37,9 @@ int measure() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc == 3 && std::strcmp(argv[1], "cold") == 0) {
-    cold = std::atol(argv[2]);
+  if (argc == 3) first_flows = first_flows_of<flows>(argv[1]);
+  if (first_flows != nullptr) {
+    count = std::atol(argv[2]);
   } else {
     benchmark::Initialize(&argc, argv);
     if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;

@@ -45,7 +45,7 @@ func rearm(work string, n int) {
 func fire(work string, n int) {
 	var all sync.WaitGroup
 	all.Add(n)
-	due := time.Now().Add(3 * time.Second)
+	due := time.Now().Add(50*time.Millisecond + time.Duration(n)*3*time.Microsecond)
 	for i := 0; i < n; i++ {
 		when := due.Add(time.Duration(random() % uint64(time.Millisecond)))
 		time.AfterFunc(time.Until(when), all.Done)

@@ -8,7 +8,7 @@
 class timers {
  public:
   static constexpr const char* subject = "limit";
-  static constexpr int64_t head_start = 0;
+  static constexpr bool sleeps = false;
 
   explicit timers(std::size_t count) : nodes_(count) {}
   void set(std::size_t i, int64_t when) { heap_.add(nodes_[i], when); }

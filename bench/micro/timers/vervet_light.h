@@ -10,7 +10,7 @@
 class timers {
  public:
   static constexpr const char* subject = "vervet_light";
-  static constexpr int64_t head_start = 3'000'000'000;
+  static constexpr bool sleeps = true;
 
   explicit timers(std::size_t count) : watchers_(count) {}
   timers(const timers&) = delete;

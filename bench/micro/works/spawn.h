@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "bench/micro/clock.h"
+#include "bench/micro/fail.h"
 #include "bench/micro/works/work.h"
 
 template <typename Flows>
@@ -44,16 +45,39 @@ struct spawning {
   }
 
   // The first batch of a fresh process.
-  static int cold(int64_t size) {
+  static void cold(int64_t size) {
     std::vector<typename Flows::handle> made(static_cast<std::size_t>(size));
     int64_t begin = cpu_time();
     bool good = batch(made, size);
-    int64_t spent = cpu_time() - begin;
-    if (!good) return 1;
-    std::printf("row spawn_cold %s %lld time %.1f ns\n", Flows::subject,
-                static_cast<long long>(size),
-                static_cast<double>(spent) / static_cast<double>(size));
-    return 0;
+    print("spawn_cold", size, begin);
+    if (!good) fail("not all ran");
+  }
+
+  // The same, and none may end before all have been spawned: what threads do not ensure otherwise.
+  static void alive(int64_t size) {
+    struct party {
+      typename Flows::event all_spawned;
+      int64_t left = 0;
+      static void* attend(void* argument) {
+        auto& self = *static_cast<party*>(argument);
+        self.all_spawned.wait();
+        return count(&self.left);
+      }
+    } all;
+    std::vector<typename Flows::handle> made;
+    made.reserve(static_cast<std::size_t>(size));
+    int64_t begin = cpu_time();
+    for (int64_t i = 0; i < size; ++i) made.push_back(Flows::spawn(party::attend, &all));
+    all.all_spawned.set();
+    for (auto& m : made) Flows::join(m);
+    print("spawn_alive", size, begin);
+    if (all.left != size) fail("not all ran");
+  }
+
+  static void print(const char* name, int64_t size, int64_t begin) {
+    auto spent = static_cast<double>(cpu_time() - begin);
+    std::printf("row %s %s %lld time %.1f ns\n", name, Flows::subject, static_cast<long long>(size),
+                spent / static_cast<double>(size));
   }
 
   static void add() {
