@@ -53,7 +53,8 @@ def benchmark_rows(part, program, quick, pattern=".*", limit=LIMIT_SECONDS, unde
     command = [*under, program, "--benchmark_format=json", f"--benchmark_filter={pattern}",
                f"--benchmark_min_time={0.01 if quick else 0.2}"]
     rows = []
-    for entry in json.loads(output_of(command, limit))["benchmarks"]:
+    # It prints nothing if no benchmark's name matches.
+    for entry in json.loads(output_of(command, limit) or '{"benchmarks": []}')["benchmarks"]:
         name = entry["name"]
         if entry.get("error_occurred"):
             raise Broken(f"{name}: {entry['error_message']}")

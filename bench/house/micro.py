@@ -146,7 +146,7 @@ def trials(quick):
         if group in ("switch", "all"):
             add("switch, beneath fibers", _beneath)
         for subject in (*FLOWS, *COROUTINES):
-            if group != "waits" or subject not in COROUTINES:
+            if group != "waits" or subject not in ("vervet_light_cxx", *COROUTINES):
                 add(f"{group} {subject}", _benchmark, subject, "{}_bench", works)
     for subject in COLD:
         add(f"cold {subject}", _first, subject, "cold", 100_000)
