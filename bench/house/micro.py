@@ -21,8 +21,7 @@ COROUTINES = ("coroutine", "vervet_task")
 # Whose first 100,000 flows are measured, and whose first ones that are all alive at once.
 COLD = ("first_touch", "limit", "vervet_light", "vervet_light_cxx", "vervet_full", "boost_fiber",
         "state_threads", *COROUTINES)
-ALIVE = (("threads", 10_000), ("vervet_pthread", 10_000), ("vervet_pthread", 100_000),
-         ("vervet_full", 100_000))
+ALIVE = (("threads", 10_000), ("vervet_pthread", 10_000), ("vervet_pthread", 100_000))
 TIMERS = ("limit", "vervet_timer_queue", "vervet_light", "asio")
 SLEEPERS = ("limit", "vervet_light", "vervet_task", "asio")
 
@@ -40,7 +39,7 @@ GO = {
     "sleepers": [("sleepers", "1000000")],
 }
 GEVENT = {
-    "switch": GO["switch"],
+    "switch": GO["switch"][:-1],
     "spawn": GO["spawn"],
     "waits": [("mutex", "2"), ("queue", "2"), ("channel", "2")],
     "stack": [*GO["stack"], ("offload", "1")],
@@ -82,7 +81,7 @@ def require_memory(mebibytes):
 def _benchmark(subject, name, works, settings):
     """One group of a subject's Google Benchmark program; in quick mode its small sizes alone."""
     command, own_name = under(settings, subject)
-    sizes = "(1|2|10|1000|10000)" if settings.quick else r"\d+"
+    sizes = "(1|2|10|1000|10000)" if settings.quick else "[0-9]+"
     pattern = f"^({works})/{own_name}/{sizes}/"
     path = program(settings, name.format(own_name))
     return renamed(commands.benchmark_rows("micro", path, settings.quick, pattern, under=command),
