@@ -111,8 +111,7 @@ template <typename Call>
 long attempt(operation& op, Call call) {
   for (;;) {
     if (worth_trying(op)) {
-      begin(op);
-      long result = call();
+      long result = try_call(op.d, op.way(), call, [](long r) { return r == -EAGAIN; });
       if (result != -EAGAIN) return result;
     }
     long error = wait(op);

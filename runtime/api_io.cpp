@@ -121,8 +121,10 @@ int vervet_io(int fd, unsigned events, ssize_t (*attempt)(void*), void* argument
   bool looks = deadline != never && deadline <= now();
   for (;;) {
     if (looks || worth_trying(*d, way)) {
-      begin_try(*d, way);
-      ssize_t value = attempt(argument);
+      auto nothing_now = [](ssize_t value) {
+        return value < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+      };
+      ssize_t value = try_call(*d, way, [=] { return attempt(argument); }, nothing_now);
       int error = value < 0 ? errno : 0;
       bool nothing = error == EAGAIN || error == EWOULDBLOCK;
       bool emptied = value > 0 && static_cast<size_t>(value) < wanted && short_means_empty(fd, *d);

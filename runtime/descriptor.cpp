@@ -52,16 +52,11 @@ light_hub* covering_hub() {
   return current->hub->host() == nullptr ? current->hub : nullptr;
 }
 
-// REQUIRES: d.mutex. 0, or a negated error number.
+// REQUIRES: d.mutex. 0, or a negated error number. `light` is the caller's covering hub.
 //
-// A descriptor is at home with the poller that it was registered with last: other hubs that wait for
-// it register it with theirs as well, which has the kernel report its present state there.
-int ensure_registered(int fd, descriptor& d, bool renew) {
-  light_hub* light = covering_hub();
-  uint32_t home = light == nullptr ? hub::number() : light->number();
-  bool known = d.registered.load(std::memory_order_relaxed) != 0 &&
-               d.home.load(std::memory_order_relaxed) == home;
-  if (known && !renew) return 0;
+// A descriptor is at home with the poller that it was registered with last: other hubs that wait
+// for it register it with theirs as well, which has the kernel report its present state there.
+[[gnu::noinline]] int register_with(light_hub* light, uint32_t home, int fd, descriptor& d) {
   poller* with = light == nullptr ? &hub::get_poller() : light->open_poller();
   if (with == nullptr) return -EMFILE;
   int result = with->add(fd, cookie_of(fd, d));
@@ -73,6 +68,15 @@ int ensure_registered(int fd, descriptor& d, bool renew) {
   d.home.store(home, std::memory_order_relaxed);
   d.registered.store(1 + forks.load(std::memory_order_relaxed), std::memory_order_release);
   return 0;
+}
+
+inline int ensure_registered(light_hub* light, int fd, descriptor& d, bool renew) {
+  uint32_t home = light == nullptr ? hub::number() : light->number();
+  bool known = d.registered.load(std::memory_order_relaxed) != 0 &&
+               d.home.load(std::memory_order_relaxed) == home;
+  if (known && !renew) [[likely]]
+    return 0;
+  return register_with(light, home, fd, d);
 }
 
 // Another thread's hub goes on getting events of it, with an old generation.
@@ -93,7 +97,7 @@ bool wants(const fd_waiter& w, uint32_t events) {
 
 void unlink(descriptor& d, fd_waiter& w) {
   list<fd_waiter>::remove(&w);
-  d.waiting.fetch_sub(1, std::memory_order_relaxed);
+  d.waiting.store(d.waiting.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
 }
 
 // Wakes every watcher and, per direction, the first exclusive waiter. REQUIRES: d.mutex.
@@ -104,8 +108,10 @@ void wake_waiters(descriptor& d, uint32_t events, bool watchers_too) {
     uint32_t direction = w->events & (EPOLLIN | EPOLLOUT);
     bool skip = w->exclusive ? (given & direction) != 0 : !watchers_too;
     if (!skip && wants(*w, events)) {
+      bool exclusive = w->exclusive;
       unlink(d, *w);
-      if (wake(*w->who, w->epoch, wake_reason::ready) && w->exclusive) given |= direction;
+      // The woken destroys it.
+      if (wake(*w->who, w->epoch, wake_reason::ready) && exclusive) given |= direction;
     }
     w = next;
   }
@@ -156,12 +162,13 @@ readiness wait_ready(int fd, uint32_t events, wait_for what, deadline until,
   // Who waits for a number that others use, too, cannot pass on what he leaves.
   waiter.exclusive = !renew;
   waiter.epoch = self.arm(interruptible);
+  light_hub* light = covering_hub();
 
   d->mutex.acquire();
   // Whoever retires it has woken its waiters, and may not have closed it yet: nobody would wake us.
   bool retired = generation != nullptr &&
                  d->generation.load(std::memory_order_relaxed) != *generation;
-  int result = retired ? -EBADF : ensure_registered(fd, *d, renew);
+  int result = retired ? -EBADF : ensure_registered(light, fd, *d, renew);
   // Before the bits are looked at: pass_on() restores a bit and then looks at this count.
   d->waiting.fetch_add(1, std::memory_order_seq_cst);
   bool ready = (d->ready.load(std::memory_order_seq_cst) & bits_of(events)) != 0;
@@ -175,14 +182,17 @@ readiness wait_ready(int fd, uint32_t events, wait_for what, deadline until,
   link(*d, waiter);
   d->mutex.release();
 
-  light_hub* light = covering_hub();
   if (light != nullptr) light->begin_watching();
   wake_reason reason = park(self, what, until);
   if (light != nullptr) light->end_watching();
 
-  d->mutex.acquire();
-  if (waiter.linked()) unlink(*d, waiter);
-  d->mutex.release();
+  // Who wakes for these has unlinked it before. But the waker may have to do with an OS thread's parker
+  // still, which lives no longer than its thread: the lock tells that he has done.
+  bool unlinked = reason == wake_reason::ready || reason == wake_reason::closed;
+  if (!unlinked || self.kind_of_sleeper != sleeper_kind::fiber) {
+    lock_guard guard(d->mutex);
+    if (waiter.linked()) unlink(*d, waiter);
+  }
   switch (reason) {
     case wake_reason::timed_out:
       return readiness::timed_out;
@@ -215,7 +225,7 @@ int watch(fd_waiter& waiter, parker& self, uint64_t epoch, int fd, uint32_t even
   waiter.events = events;
   waiter.exclusive = false;
   lock_guard guard(d->mutex);
-  int result = ensure_registered(fd, *d, renew);
+  int result = ensure_registered(covering_hub(), fd, *d, renew);
   if (result != 0) return -result;
   waiter.fd = fd;
   d->waiting.fetch_add(1, std::memory_order_relaxed);

@@ -40,7 +40,7 @@ struct fd_waiter : list_hook {
   int fd = -1;              // -1: not watching
 };
 
-struct descriptor {
+struct alignas(64) descriptor {
   static constexpr uint32_t readable = 1;   // a read may find something
   static constexpr uint32_t writable = 2;   // a write may find room
   static constexpr uint32_t irregular = 4;  // RDHUP, HUP, ERR or PRI was seen: short reads prove nothing
@@ -48,22 +48,23 @@ struct descriptor {
   static constexpr uint32_t tried_reading = 8;
   static constexpr uint32_t tried_writing = 16;
 
+  // What a request needs lies in one cache line.
   std::atomic<uint32_t> ready{0};
   std::atomic<descriptor_kind> kind{descriptor_kind::unknown};
   std::atomic<bool> nonblocking{false};      // O_NONBLOCK as the program set it
   std::atomic<bool> hidden_nonblock{false};  // we set O_NONBLOCK on the description; hidden from F_GETFL
   std::atomic<bool> shared{false};           // another number or process may have this description
   std::atomic<bool> listening{false};
+  std::atomic<bool> lingers{false};          // SO_LINGER with a time: close may wait
   std::atomic<uint32_t> generation{0};       // bumped at close: stale events are told by it
   std::atomic<uint32_t> registered{0};       // 0: not with a poller; else 1 + forks seen at that time
   std::atomic<uint32_t> home{0};             // with which: the number of a light hub, or the scheduler's
+  std::atomic<uint32_t> waiting{0};          // how many are linked or about to link; changed under `mutex`
+  lock mutex;                                // guards `waiters` and registration
+  std::atomic<int> low_water{0};             // SO_RCVLOWAT if it is more than 1
+  list<fd_waiter> waiters;
   std::atomic<int64_t> receive_timeout{0};   // SO_RCVTIMEO in ns, 0: none
   std::atomic<int64_t> send_timeout{0};
-  std::atomic<int> low_water{0};             // SO_RCVLOWAT if it is more than 1
-  std::atomic<bool> lingers{false};          // SO_LINGER with a time: close may wait
-  std::atomic<uint32_t> waiting{0};          // how many are linked or about to link
-  lock mutex;                                // guards `waiters` and registration
-  list<fd_waiter> waiters;
 };
 
 // The entry of `fd`; null if the number is negative or beyond the table (then pass through).
@@ -101,8 +102,23 @@ VERVET_DOOR void pass_on(descriptor& d, uint32_t events);
 // After a try that did not prove that nothing is left.
 inline void leave_rest(descriptor& d, const direction& to) {
   if (d.registered.load(std::memory_order_acquire) == 0) return;
-  d.ready.fetch_or(to.bit, std::memory_order_seq_cst);
+  // If it is set, whoever clears it after this has the same duty.
+  if ((d.ready.load(std::memory_order_seq_cst) & to.bit) == 0)
+    d.ready.fetch_or(to.bit, std::memory_order_seq_cst);
   if (d.waiting.load(std::memory_order_seq_cst) != 0) pass_on(d, to.events);
+}
+
+// Tries `call`, a system call that says `again` if there is nothing. A read mostly takes all there is;
+// room to write is mostly left: there the bit is cleared by whoever finds none, and then tries again.
+// What is left is the caller's to tell.
+template <typename Call, typename Result>
+auto try_call(descriptor& d, const direction& to, Call call, Result again) {
+  if (to.bit == descriptor::writable) {
+    auto result = call();
+    if (!again(result)) return result;
+  }
+  begin_try(d, to);
+  return call();
 }
 
 enum class readiness : uint8_t {
