@@ -203,7 +203,8 @@ static void* run(void* argument) {
       if (left > 0) timeout = (struct timespec){left / 1000000000, left % 1000000000};
       until = &timeout;
     }
-    int count = epoll_pwait2(loop->epoll, events, 256, until, NULL);
+    int count = until == NULL ? epoll_wait(loop->epoll, events, 256, -1)
+                              : epoll_pwait2(loop->epoll, events, 256, until, NULL);
     if (count < 0 && errno != EINTR) fail("epoll_wait");
     for (int i = 0; i < count; ++i) {
       struct connection* c = events[i].data.ptr;
