@@ -1,4 +1,4 @@
-"""Small works in nanoseconds of CPU time: switch, spawn, waits, depth of calls, timers, sleepers."""
+"""Small works in ns of CPU time: switch, spawn, waits, depth of calls, timers, sleepers."""
 import dataclasses
 import functools
 import os

@@ -14,7 +14,7 @@ def print_time(work, n, seconds, items):
 
 
 def measure(work, n, body):
-    """Calls body(rounds) with more and more rounds until it takes long enough; it returns the items."""
+    """Calls body(rounds), which returns the items, with more rounds until it takes long enough."""
     rounds = 1
     while True:
         begin = time.process_time()
