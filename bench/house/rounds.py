@@ -1,8 +1,10 @@
 """Runs trials in interleaved rounds, so that a change of the machine's mood meets all of them."""
+import os
 import statistics
 import sys
 import time
 
+from house import machine
 from house.trial import Broken, Skip
 
 
@@ -14,6 +16,7 @@ class Results:
         self.units = {}    # row key -> unit
         self.skipped = {}  # trial -> reason
         self.broken = {}   # trial -> reason
+        self.foreign = 0.0  # CPUs that other programs have used during a trial, at most
 
     def add(self, row):
         self.values.setdefault(row.key, []).append(row.value)
@@ -29,6 +32,29 @@ class Results:
         values = self.values[key]
         middle = statistics.median(values)
         return (max(values) - min(values)) / middle if middle else 0.0
+
+
+class Foreigners:
+    """Notes how busy other programs were while the `with` block ran."""
+
+    def __init__(self, results):
+        self.results = results
+
+    def __enter__(self):
+        self.begun = time.monotonic()
+        self.own = self._own()
+        self.all = machine.busy_seconds()
+
+    def __exit__(self, *_):
+        seconds = time.monotonic() - self.begun
+        if seconds > 0.5:
+            foreign = machine.busy_seconds() - self.all - (self._own() - self.own)
+            self.results.foreign = max(self.results.foreign, foreign / seconds)
+
+    @staticmethod
+    def _own():
+        times = os.times()
+        return times.user + times.system + times.children_user + times.children_system
 
 
 class Progress:
@@ -65,7 +91,9 @@ def run(trials, settings, rounds):
             if name in results.skipped or name in results.broken:
                 continue
             try:
-                for row in trial.run(settings):
+                with Foreigners(results):
+                    rows = trial.run(settings)
+                for row in rows:
                     results.add(row)
             except Skip as reason:
                 results.skipped[name] = str(reason)

@@ -1,5 +1,6 @@
 """Servers: the same services in every model, under the one load generator."""
 import dataclasses
+import functools
 import os
 import resource
 import select
@@ -7,12 +8,11 @@ import subprocess
 import tempfile
 import typing
 
+from house import peers
 from house.commands import output_of
 from house.trial import Broken, Row, Skip, Trial
 
 PART = "servers"
-DEBIANS_PYTHON = "/usr/bin/python3"  # which Debian's gevent is for
-SOURCES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "servers")
 
 
 # ---- Subjects
@@ -43,24 +43,6 @@ def _under_vervet(workers):
     return command
 
 
-def _go(settings):
-    return [_existing(os.path.join(settings.peers, "go_server"))]
-
-
-def _gevent(_settings):
-    try:
-        output_of([DEBIANS_PYTHON, "-c", "import gevent"])
-    except Broken:
-        raise Skip("gevent is not installed") from None
-    return [DEBIANS_PYTHON, _existing(os.path.join(SOURCES, "gevent", "server.py"))]
-
-
-def _java(settings):
-    classes = os.path.join(settings.peers, "java")
-    _existing(os.path.join(classes, "Server.class"))
-    return ["java", "-cp", classes, "Server"]
-
-
 LIMIT = "epoll_callbacks"
 SUBJECTS = [
     Subject(LIMIT, 1, _ours("epoll_callbacks")),
@@ -71,16 +53,16 @@ SUBJECTS = [
     Subject("vervet_pthread", 1, _under_vervet(1)),
     Subject("threads", 1, _ours("threads")),
     Subject("asio", 1, _ours("asio")),
-    Subject("go", 1, _go),
-    Subject("gevent", 1, _gevent),
-    Subject("java", 1, _java),
+    Subject("go", 1, peers.go_server),
+    Subject("gevent", 1, peers.gevent_server),
+    Subject("java", 1, functools.partial(peers.java_server, workers=1)),
     Subject("epoll_callbacks_2w", 2, _ours("epoll_callbacks")),
     Subject("vervet_full_2w", 2, _ours("vervet_full")),
     Subject("vervet_pthread_2w", 2, _under_vervet(2)),
     Subject("threads_2w", 2, _ours("threads")),
     Subject("asio_2w", 2, _ours("asio")),
-    Subject("go_2w", 2, _go),
-    Subject("java_2w", 2, _java),
+    Subject("go_2w", 2, peers.go_server),
+    Subject("java_2w", 2, functools.partial(peers.java_server, workers=2)),
 ]
 
 
@@ -222,7 +204,7 @@ def _rows(work, subject, connections, text):
     return rows
 
 
-def _run(settings, work, subject, connections, pace):
+def run(settings, work, subject, connections, pace):
     load = _existing(os.path.join(settings.build, "bench", "load_generator"))
     command = subject.command(settings) + [work.service, str(subject.workers)]
     server_cpus, load_cpus = _cpus(subject.workers)
@@ -259,6 +241,6 @@ def trials(quick):
                         continue
                     made.append(Trial(
                         PART, f"{work.name}/{subject.name}/{connections}",
-                        lambda settings, point=(work, subject, connections): _run(
+                        lambda settings, point=(work, subject, connections): run(
                             settings, *point, pace)))
     return made
