@@ -1,0 +1,66 @@
+// What becomes of light fibers' stacks when they have ended.
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <vector>
+
+#include "runtime/sanitizer.h"
+#include "vervet/vervet.h"
+
+namespace vervet {
+namespace {
+
+constexpr int64_t millisecond = 1'000'000;
+
+// Touches four pages or so.
+void* use_stack(void* argument) {
+  volatile char used[16 * 1024];
+  for (unsigned i = 0; i < sizeof used; i += 4096) used[i] = 1;
+  return argument;
+}
+
+void spawn_and_join(int count) {
+  std::vector<vervet_fiber*> fibers(count);
+  for (vervet_fiber*& f : fibers) ASSERT_EQ(vervet_spawn(&f, nullptr, use_stack, nullptr), 0);
+  for (vervet_fiber* f : fibers) {
+    EXPECT_EQ(vervet_join(f, nullptr, VERVET_NEVER), 0);
+    vervet_release(f);
+  }
+}
+
+long resident_pages() {
+  long all = 0, resident = 0;
+  FILE* file = std::fopen("/proc/self/statm", "r");
+  EXPECT_EQ(std::fscanf(file, "%ld %ld", &all, &resident), 2);
+  std::fclose(file);
+  return resident;
+}
+
+TEST(LightStacks, StayWarmForTheNextBurst) {
+  if (sanitizer::told_of_switches) GTEST_SKIP() << "the sanitizer keeps memory of its own";
+  constexpr int count = 5'000;
+  spawn_and_join(count);
+  long after_one = resident_pages();
+  for (int i = 0; i < 10; ++i) spawn_and_join(count);
+  EXPECT_LT(resident_pages() - after_one, count / 2);
+}
+
+// The host waits, and has nothing to do.
+TEST(LightStacks, GoBackWhenTheyAreNotNeededForAWhile) {
+  if (sanitizer::told_of_switches) GTEST_SKIP() << "the sanitizer keeps memory of its own";
+  constexpr int count = 5'000;
+  spawn_and_join(count);
+  long after_burst = resident_pages();
+  vervet_fiber* sleeper = nullptr;
+  auto sleep = [](void*) -> void* {
+    vervet_sleep_for(2'500 * millisecond);
+    return nullptr;
+  };
+  ASSERT_EQ(vervet_spawn(&sleeper, nullptr, sleep, nullptr), 0);
+  EXPECT_EQ(vervet_join(sleeper, nullptr, VERVET_NEVER), 0);
+  vervet_release(sleeper);
+  EXPECT_GT(after_burst - resident_pages(), count);
+}
+
+}  // namespace
+}  // namespace vervet
