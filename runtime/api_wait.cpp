@@ -140,6 +140,13 @@ namespace {
   return scope::due() ? ECANCELED : 0;
 }
 
+[[gnu::noinline]] int plain_no_longer() {
+  runtime_scope scope;
+  fiber& self = *self_state.current;
+  self.hub->own_flow_returns(self);
+  return scope::due() ? ECANCELED : 0;
+}
+
 }  // namespace
 
 [[gnu::flatten]] int vervet_yield() {
@@ -148,7 +155,7 @@ namespace {
     return yield_otherwise(current);
   if (light_hub::yield_plain(*current)) [[likely]]
     return 0;
-  return scope::due() ? ECANCELED : 0;
+  return plain_no_longer();
 }
 
 int vervet_idle() {

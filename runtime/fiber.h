@@ -98,7 +98,8 @@ struct spawn_call {
 
 // Bits of fiber::root.flags beside the public ones.
 inline constexpr uint32_t scope_of_no_plain_flow = 1u << 31;  // for ever: see fiber::plain()
-inline constexpr uint32_t scope_has_inner = 1u << 30;         // others are entered inside of it
+inline constexpr uint32_t scope_has_inner = 1u << 30;         // others are entered
+inline constexpr uint32_t scope_of_flow_left_alone = 1u << 29;  // a host's own, whose fibers have ended
 
 // What a switch touches lies in one cache line, after the bases.
 struct fiber : parker, fiber_alive, timer_node {
@@ -106,11 +107,11 @@ struct fiber : parker, fiber_alive, timer_node {
   context flow;
   fiber* next_queued = nullptr;         // run queue, free list
   light_hub* hub = nullptr;             // light: its hub
+  int kept_errno = 0;                   // light: while it yields
   // A spawned fiber's outermost scope: its kills (scope.h).
   vervet_scope root = {VERVET_NEVER, scope_of_no_plain_flow, 0, 0, nullptr, nullptr, nullptr};
   flow_state own = {nullptr, nullptr};  // what else the flow carries with it
   spawn_call call = {};                 // if the API spawned it
-  int kept_errno = 0;                   // light: while it yields
   fiber_kind kind = fiber_kind::full;
   std::atomic<fiber_life> life{fiber_life::fresh};
   std::atomic<uint32_t> interrupts{0};  // interrupt_signal, interrupt_cancel: due, not yet looked at
@@ -129,8 +130,8 @@ struct fiber : parker, fiber_alive, timer_node {
     interrupts.store(0, std::memory_order_relaxed);
   }
 
-  // One test for all that a yield need not care about: it is a spawned light fiber, it was not killed,
-  // and no scope is entered but the root.
+  // One test for all that a yield need not care about: it is a light fiber or a host's own flow among
+  // some, it was not killed, and no scope is entered but the root.
   bool plain() const {
     uint64_t flags_and_cancelled;
     __builtin_memcpy(&flags_and_cancelled, &root.flags, sizeof flags_and_cancelled);

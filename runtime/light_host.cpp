@@ -178,6 +178,7 @@ void light_hub::retire() {
   free_count_ = 0;
   exception_states_known_ = 0;
   pins_ = 0;
+  own_flow_alone_ = true;
   watching_ = 0;
   host_ = nullptr;
   lock_guard guard(hubs_lock);

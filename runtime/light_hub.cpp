@@ -81,18 +81,31 @@ void light_hub::switch_with_exceptions(fiber& from, fiber& to) {
 // While the host has no light fibers, nobody waits for it: it is not watched, and its flow is the
 // identity's own.
 void light_hub::own_flow_is_one_of_many() {
+  if (!own_flow_alone_) return;
+  own_flow_alone_ = false;
   if (exceptions_ == nullptr ||
       cxx_runtimes.load(std::memory_order_acquire) != exception_states_known_) [[unlikely]]
     find_exception_states();
   main_flow_.own = own_state();
+  main_flow_.root.flags = main_flow_.own.scopes != nullptr ? scope_has_inner : 0;
   self_state.current = &main_flow_;
   watched_.resume();
 }
 
+// REQUIRES: its own flow runs.
 void light_hub::own_flow_is_alone() {
+  own_flow_alone_ = true;
   watched_.pause();
   self_state.current = host_;
   own_state() = main_flow_.own;
+  if (host_ != nullptr) scope::set_innermost(main_flow_.own.scopes);
+}
+
+// It is told when it runs again.
+void light_hub::own_flow_left_alone() { main_flow_.root.flags |= scope_of_flow_left_alone; }
+
+void light_hub::own_flow_returns(fiber& self) {
+  if (&self == &main_flow_ && alone()) own_flow_is_alone();
 }
 
 light_fiber* light_hub::make_fiber(size_t stack_size, int& error) {
@@ -169,7 +182,7 @@ void light_hub::adopt(light_fiber& f) {
   f.life.store(fiber_life::alive, std::memory_order_relaxed);
   fibers_.push_back(&f);
   flows.add_flow();
-  if (alone()) own_flow_is_one_of_many();
+  own_flow_is_one_of_many();
   ++alive_;
 }
 
@@ -184,6 +197,7 @@ void light_hub::adopt(light_fiber& f) {
   self.life.store(fiber_life::finished, std::memory_order_relaxed);
   list<fiber_alive>::remove(&self);
   --alive_;
+  if (alone()) own_flow_left_alone();
   handle::finish(*self.handle, handle_state::ended);
   fiber* to = next();
   bury();
@@ -272,7 +286,7 @@ void light_hub::wake_host() {
     begin_turn(*to);
   else
     switch_to(self, *to);
-  if (&self == &main_flow_ && alone()) own_flow_is_alone();
+  own_flow_returns(self);
 }
 
 [[gnu::flatten]] void light_hub::yield(fiber& self) {

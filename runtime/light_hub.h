@@ -63,8 +63,11 @@ class light_hub {
 
   // The running flow goes to the end of the queue.
   void yield(fiber& self);
-  // The same for one that is plain(), in the program's code. False if it is no longer plain.
+  // The same for one that is plain(), in the program's code. False if it is no longer plain; then
+  // own_flow_returns() must follow.
   static bool yield_plain(fiber& self);
+  // What must be done where the host's own flow has come back and may have no fibers any more.
+  void own_flow_returns(fiber& self);
   // The same until nobody else is runnable but who waits for that as well, or a cut is due.
   void yield_to_all(fiber& self);
 
@@ -141,6 +144,7 @@ class light_hub {
   void begin_turn(fiber& f);
   void own_flow_is_one_of_many();
   void own_flow_is_alone();
+  void own_flow_left_alone();
   void push(fiber& f);
   fiber* next();
   fiber* begin_round();
@@ -162,6 +166,7 @@ class light_hub {
   void jump(fiber& from, fiber& to, bool for_ever);
 
   light_fiber main_flow_;
+  bool own_flow_alone_ = true;  // the identity's flow is not `main_flow_` at the moment
   fiber round_end_;
   fiber* host_ = nullptr;
   // The ready queue. It always holds `round_end_`, so that it is never empty: what stands before that

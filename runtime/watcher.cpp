@@ -87,14 +87,17 @@ void* light_hub::call_back(void* argument) {
 }
 
 void light_hub::pin() {
-  if (alone()) own_flow_is_one_of_many();
+  own_flow_is_one_of_many();
   ++pins_;
 }
 
-// The own flow goes back to being alone when it returns from its next wait.
 void light_hub::unpin() {
   --pins_;
-  if (self_state.current == &main_flow_ && alone()) own_flow_is_alone();
+  if (!alone()) return;
+  if (self_state.current == &main_flow_)
+    own_flow_is_alone();
+  else
+    own_flow_left_alone();
 }
 
 }  // namespace vervet
