@@ -151,8 +151,8 @@ void light_hub::host_ends(void* argument) {
   if (self_state.hub != hub) return;
   fiber* current = self_state.current;
   if (current != hub->host_ && current != &hub->main_flow_) return;
+  if (current == &hub->main_flow_) hub->own_flow_is_alone();
   self_state.hub = nullptr;
-  self_state.current = hub->host_;
   hub->unwatch_overflows();
   if (hub->handle_ != nullptr) hub_handle::hub_ends(*hub->handle_);
   hub->handle_ = nullptr;
