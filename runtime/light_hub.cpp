@@ -83,9 +83,6 @@ void light_hub::switch_with_exceptions(fiber& from, fiber& to) {
 void light_hub::own_flow_is_one_of_many() {
   if (!own_flow_alone_) return;
   own_flow_alone_ = false;
-  if (exceptions_ == nullptr ||
-      cxx_runtimes.load(std::memory_order_acquire) != exception_states_known_) [[unlikely]]
-    find_exception_states();
   main_flow_.own = own_state();
   main_flow_.root.flags = main_flow_.own.scopes != nullptr ? scope_has_inner : 0;
   self_state.current = &main_flow_;
@@ -182,6 +179,10 @@ void light_hub::adopt(light_fiber& f) {
   f.life.store(fiber_life::alive, std::memory_order_relaxed);
   fibers_.push_back(&f);
   flows.add_flow();
+  // Now there is somebody to switch to.
+  if (exceptions_ == nullptr ||
+      cxx_runtimes.load(std::memory_order_acquire) != exception_states_known_) [[unlikely]]
+    find_exception_states();
   own_flow_is_one_of_many();
   ++alive_;
 }

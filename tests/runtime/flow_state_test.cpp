@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "c_fiber.h"
+#include "runtime/exception_state.h"
 #include "vervet/abi.h"
 
 namespace vervet::testing {
@@ -44,6 +45,30 @@ TEST(FlowState, AScopeLeftBesideOtherFlowsIsLeftForGood) {
   }).join();
   EXPECT_EQ(slept, 0);
   EXPECT_NE(local, nullptr);
+}
+
+thread_local exception_state late_runtime;
+
+// The hub has a handle, and so its thread's flow is one of many for good.
+TEST(FlowState, ARuntimeOfExceptionsMayRegisterLate) {
+  std::thread([] {
+    vervet_hub* hub = vervet_hub_here();
+    vervet_register_exception_globals([]() -> void* { return &late_runtime; });
+    auto in_flight = [](unsigned count) {
+      EXPECT_EQ(late_runtime.uncaught, 0u);
+      for (unsigned i = 0; i < count; ++i) {
+        ++late_runtime.uncaught;
+        vervet_yield();
+        EXPECT_EQ(late_runtime.uncaught, i + 1);
+      }
+      late_runtime.uncaught = 0;
+    };
+    c_fiber one([&] { in_flight(3); }), other([&] { in_flight(2); });
+    in_flight(4);
+    one.join();
+    other.join();
+    vervet_hub_release(hub);
+  }).join();
 }
 
 }  // namespace
