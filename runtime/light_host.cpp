@@ -166,7 +166,8 @@ void light_hub::host_ends(void* argument) {
     hub->abandon();
 }
 
-void light_hub::retire() {
+// What it has kept for the next fibers.
+void light_hub::give_back() {
   bury();
   records.empty();
   while (fiber* f = free_fibers_) {
@@ -176,6 +177,10 @@ void light_hub::retire() {
     stack_give(slot);
   }
   free_count_ = 0;
+}
+
+void light_hub::retire() {
+  give_back();
   exception_states_known_ = 0;
   pins_ = 0;
   own_flow_alone_ = true;
@@ -191,6 +196,7 @@ void light_hub::abandon() {
   if (inbox_filled_.load(std::memory_order_relaxed) != 0) take_inbox();
   while (fiber_alive* f = fibers_.pop_front())
     handle::finish(*static_cast<fiber*>(f)->handle, handle_state::abandoned);
+  give_back();
 }
 
 void light_hub::forget_here() {

@@ -122,6 +122,7 @@ class light_hub {
   static void host_ends(void* hub);
   void watch_overflows();
   void unwatch_overflows();
+  void give_back();
   void retire();
   void abandon();
   static void enter(boost::context::detail::transfer_t from);

@@ -2,10 +2,11 @@
 #include <gtest/gtest.h>
 
 #include <cstdio>
+#include <thread>
 #include <vector>
 
 #include "runtime/sanitizer.h"
-#include "vervet/vervet.h"
+#include "vervet/abi.h"
 
 namespace vervet {
 namespace {
@@ -60,6 +61,27 @@ TEST(LightStacks, GoBackWhenTheyAreNotNeededForAWhile) {
   EXPECT_EQ(vervet_join(sleeper, nullptr, VERVET_NEVER), 0);
   vervet_release(sleeper);
   EXPECT_GT(after_burst - resident_pages(), count);
+}
+
+void* sleep_for_ever(void*) {
+  vervet_sleep_until(VERVET_NEVER);
+  return nullptr;
+}
+
+// What it keeps warm is not lost with the fibers that it abandons.
+TEST(LightStacks, GoBackWhenTheirThreadEnds) {
+  if (sanitizer::told_of_switches) GTEST_SKIP() << "the sanitizer keeps memory of its own";
+  constexpr int count = 1'000;
+  auto burst = [] {
+    std::thread([] {
+      EXPECT_EQ(vervet_spawn(nullptr, nullptr, sleep_for_ever, nullptr), 0);
+      spawn_and_join(count);
+    }).join();
+  };
+  burst();
+  long after_one = resident_pages();
+  for (int i = 0; i < 10; ++i) burst();
+  EXPECT_LT(resident_pages() - after_one, 2 * count);
 }
 
 }  // namespace
