@@ -113,6 +113,7 @@ struct fiber : parker, fiber_alive, timer_node {
   flow_state own = {nullptr, nullptr};  // what else the flow carries with it
   spawn_call call = {};                 // if the API spawned it
   fiber_kind kind = fiber_kind::full;
+  bool from_outside = false;            // light: another thread took its stack, and takes the next one
   std::atomic<fiber_life> life{fiber_life::fresh};
   std::atomic<uint32_t> interrupts{0};  // interrupt_signal, interrupt_cancel: due, not yet looked at
   carrier* on = nullptr;                // full: the carrier that runs it now or ran it last

@@ -169,6 +169,7 @@ int light_hub::spawn_from_outside(vervet_fiber& record, const spawn_call& call,
   int error;
   light_fiber* f = make_fiber(stack_size == 0 ? default_stack_size : stack_size, error);
   if (f == nullptr) return error;
+  f->from_outside = true;
   prepare(*f, record, call);
   f->life.store(fiber_life::fresh, std::memory_order_relaxed);
   enqueue(*f);
@@ -226,7 +227,8 @@ void light_hub::bury() {
   if (f == nullptr) return;
   corpse_ = nullptr;
   sanitizer::stack_gone(f->tools);
-  if (f->stack.size == default_stack_size && free_count_ < most_free_fibers) {
+  uint32_t most = f->from_outside ? always_kept_fibers : most_free_fibers;
+  if (f->stack.size == default_stack_size && free_count_ < most) {
     f->next_queued = free_fibers_;
     free_fibers_ = f;
     ++free_count_;

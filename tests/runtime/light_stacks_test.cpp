@@ -1,6 +1,7 @@
 // What becomes of light fibers' stacks when they have ended.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstdio>
 #include <thread>
 #include <vector>
@@ -82,6 +83,37 @@ TEST(LightStacks, GoBackWhenTheirThreadEnds) {
   long after_one = resident_pages();
   for (int i = 0; i < 10; ++i) burst();
   EXPECT_LT(resident_pages() - after_one, 2 * count);
+}
+
+// A hub whose fibers are others' does not collect their stacks.
+TEST(LightStacks, OfFibersSpawnedFromOutsideAreReused) {
+  if (sanitizer::told_of_switches) GTEST_SKIP() << "the sanitizer keeps memory of its own";
+  constexpr int batch = 500, batches = 40;
+  vervet_hub* hub = vervet_hub_here();
+  vervet_spawn_options there{};
+  there.size = sizeof there;
+  there.hub = hub;
+  std::thread spawner;
+  std::atomic<int> ended{0};
+  long growth = 0;
+  auto body = [&] {
+    long at_first = 0;
+    for (int i = 0; i < batches; ++i) {
+      std::vector<vervet_fiber*> fibers(batch);
+      for (vervet_fiber*& f : fibers) EXPECT_EQ(vervet_spawn(&f, &there, use_stack, nullptr), 0);
+      for (vervet_fiber* f : fibers) {
+        ended += vervet_join(f, nullptr, VERVET_NEVER) == 0;
+        vervet_release(f);
+      }
+      if (i == 4) at_first = resident_pages();
+    }
+    growth = resident_pages() - at_first;
+  };
+  spawner = std::thread(body);
+  while (ended != batch * batches) vervet_sleep_for(millisecond);
+  spawner.join();
+  EXPECT_LT(growth, 5 * batch);
+  vervet_hub_release(hub);
 }
 
 }  // namespace
