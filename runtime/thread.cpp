@@ -31,7 +31,7 @@ namespace vervet {
 
 libc_functions libc = {&::pthread_create, &::pthread_join, &::pthread_exit, &::pthread_setspecific,
                        &::pthread_getspecific};
-constinit thread_local thread_state self_state __attribute__((tls_model("initial-exec")));
+constinit thread_local thread_state self_state __attribute__((tls_model("initial-exec"))) = {};
 std::atomic<bool> fibers_exist{false};
 
 namespace thread {
