@@ -11,10 +11,12 @@
 #include <sys/rseq.h>
 
 #include "runtime/check.h"
+#include "runtime/clone_trap.h"
 #include "runtime/deadline.h"
 #include "runtime/fs_base.h"
 #include "runtime/lock.h"
 #include "runtime/parking_lot.h"
+#include "runtime/signal.h"
 #include "runtime/thread.h"
 #include "runtime/thread_state.h"
 #include "runtime/worker.h"
@@ -26,6 +28,11 @@ namespace {
 size_t id_offset;
 size_t robust_offset;
 
+// Above the largest pid_max, so that no kernel thread has one of ours, and below the futex word's
+// owner bits. Two processes that share a recursive mutex must not show the same owner.
+constexpr uint32_t lowest_id = (1u << 22) + 1;
+constexpr uint32_t id_range = (1u << 30) - lowest_id;
+
 constexpr size_t descriptor_scan = 2304;  // less than any struct pthread since 2.34
 
 lock donation_lock;
@@ -34,9 +41,10 @@ std::atomic<deadline> last_donation{0};
 struct {
   request order;
   context* flow;
-  int kernel_tid;                    // the kernel zeroes it and wakes when the donor leaves its stack
-  long donor;                        // the same, for as long as the kernel counts the thread
-  std::atomic<uint32_t> published;   // the first context is saved
+  int kernel_tid;  // the kernel zeroes it and wakes when the donor leaves its stack
+  long donor;      // the same, for as long as the kernel counts the thread
+  std::atomic<uint32_t> published;  // the first context is saved
+  context* back;  // the creator's flow, if it runs the new thread's beginning itself
 } donation;
 
 alignas(64) char scratch_stack[16 * 1024];
@@ -62,8 +70,15 @@ size_t find_id(const char* identity, uint32_t tid) {
   return found;
 }
 
+bool has_rseq(const char* identity) {
+  if (__rseq_size == 0) return false;
+  return static_cast<int>(reinterpret_cast<const struct rseq*>(identity + __rseq_offset)->cpu_id) >=
+         0;
+}
+
 void unregister_rseq(char* identity) {
-  if (__rseq_size == 0) return;
+  // Where its creator has none libc does not register one.
+  if (!has_rseq(identity)) return;
   auto* area = reinterpret_cast<struct rseq*>(identity + __rseq_offset);
   constexpr unsigned registered_size = 32;
   constexpr int unregister = 1;
@@ -79,22 +94,32 @@ void publish(void*) {
   sys::futex_wake(&donation.published, 1);
 }
 
-// Runs on the new identity: first on the donor's kernel thread, later, after the switch, on a carrier.
+void leave_to_creator() { context_switch(*donation.flow, *donation.back, nullptr, nullptr); }
+
+// On the donor's kernel thread.
+void leave_for_good(char* self) {
+  donation.donor = sys::gettid();
+  sys::call(SYS_set_tid_address, sys::word(&donation.kernel_tid));
+  sys::call(SYS_set_robust_list, sys::word(&no_robust_mutexes), sizeof no_robust_mutexes);
+  unregister_rseq(self);
+  context leaving;
+  context_make(leaving, scratch_stack, sizeof scratch_stack, leave_kernel, nullptr);
+  context_switch(*donation.flow, leaving, publish, nullptr);
+}
+
+// Runs on the new identity: first on the donor's kernel thread (or the creator's), later, after the
+// switch, on a carrier.
 void* donor(void*) {
   request order = donation.order;
   self_state.in_runtime = 1;
   self_state.current = self_state.host = order.owner;
   auto* self = static_cast<char*>(fs_base::get());
-  donation.donor = sys::gettid();
-  sys::call(SYS_set_tid_address, sys::word(&donation.kernel_tid));
-  sys::call(SYS_set_robust_list, sys::word(&no_robust_mutexes), sizeof no_robust_mutexes);
-  unregister_rseq(self);
   set_id(self, order.owner != nullptr ? order.owner->thread.id : fresh_id());
-
   donation.flow->identity = self;
-  context leaving;
-  context_make(leaving, scratch_stack, sizeof scratch_stack, leave_kernel, nullptr);
-  context_switch(*donation.flow, leaving, publish, nullptr);
+  if (donation.back != nullptr)
+    leave_to_creator();
+  else
+    leave_for_good(self);
 
   order.body(order.argument);
   __builtin_trap();
@@ -127,6 +152,50 @@ void await_donor_gone() {
   donation.donor = 0;
 }
 
+void enter_unmade(void* argument) {
+  auto& thread = *static_cast<clone_trap::unmade_thread*>(argument);
+  thread.enter(thread.argument);
+  __builtin_trap();
+}
+
+// Runs the beginning of a thread that has no kernel thread, until it has saved its first context.
+// It tells the kernel of its robust mutexes and its mask, and of its rseq area where its creator
+// has one.
+void begin_unmade(clone_trap::unmade_thread& thread) {
+  context first, here;
+  context_make(first, thread.stack, thread.stack_size, enter_unmade, &thread);
+  first.identity = thread.identity;
+  here.identity = fs_base::get();
+  donation.back = &here;
+  // Whoever looks at the new identity finds it inside the runtime.
+  auto offset = reinterpret_cast<char*>(&self_state) - static_cast<char*>(here.identity);
+  auto* state = reinterpret_cast<thread_state*>(static_cast<char*>(thread.identity) + offset);
+  state->in_runtime = 1;
+
+  fiber* creator = self_state.host;
+  bool trapped = creator == nullptr || has_rseq(static_cast<char*>(here.identity));
+  if (trapped) {
+    clone_trap::trap_again();
+    context_switch(here, first, nullptr, nullptr);
+    return;
+  }
+  robust_list_head* head = nullptr;
+  size_t size = 0;
+  sys::call(SYS_get_robust_list, 0, sys::word(&head), sys::word(&size));
+  context_switch(here, first, nullptr, nullptr);
+  sys::call(SYS_set_robust_list, sys::word(head), static_cast<long>(size));
+  restore_kernel_mask(*creator->on, *creator);
+}
+
+int create_donor(pthread_t* handle, clone_trap::unmade_thread& thread) {
+  const pthread_attr_t& attributes = donor_attributes.attributes;
+  if (!clone_trap::begin()) return libc.pthread_create(handle, &attributes, donor, nullptr);
+  int error = clone_trap::create(handle, attributes, donor, lowest_id, thread);
+  if (error == 0 && thread.enter != nullptr) begin_unmade(thread);
+  clone_trap::end();
+  return error;
+}
+
 }  // namespace
 
 int donate(const request& r, context& flow) {
@@ -136,17 +205,19 @@ int donate(const request& r, context& flow) {
   await_donor_gone();
   error = pthread_attr_setstack(&donor_attributes.attributes, r.stack, r.size);
   if (error != 0) return error;
-  last_donation.store(now(), std::memory_order_relaxed);
   donation.order = r;
   donation.flow = &flow;
   donation.published.store(0, std::memory_order_relaxed);
   donation.kernel_tid = 1;
+  donation.back = nullptr;
   pthread_t handle;
-  error = libc.pthread_create(&handle, &donor_attributes.attributes, donor, nullptr);
-  if (error != 0) {
+  clone_trap::unmade_thread thread;
+  error = create_donor(&handle, thread);
+  if (error != 0 || thread.enter != nullptr) {
     donation.kernel_tid = 0;
     return error;
   }
+  last_donation.store(now(), std::memory_order_relaxed);
   while (donation.published.load(std::memory_order_acquire) == 0)
     sys::futex_wait(&donation.published, 0);
   return 0;
@@ -159,7 +230,8 @@ bool donated_lately() {
 
 void retire(void* identity) {
   await_no_inspection();
-  // join() waits for the id to become zero, unlinks the descriptor and frees what libc allotted to it.
+  // join() waits for the id to become zero, unlinks the descriptor and frees what libc allotted to
+  // it.
   *id_word(identity) = 0;
   void* result;
   libc.pthread_join(reinterpret_cast<pthread_t>(identity), &result);
@@ -189,10 +261,6 @@ uint32_t id_of(void* identity) { return *id_word(identity); }
 
 namespace {
 
-// Above the largest pid_max, so that no kernel thread has one of ours, and below the futex word's
-// owner bits. Two processes that share a recursive mutex must not show the same owner.
-constexpr uint32_t lowest_id = (1u << 22) + 1;
-constexpr uint32_t id_range = (1u << 30) - lowest_id;
 std::atomic<uint64_t> next_id{0};
 
 }  // namespace
@@ -213,7 +281,8 @@ void forget_all(void* left) {
 
 uint32_t fresh_id() {
   if (next_id.load(std::memory_order_relaxed) == 0) redraw_ids();
-  return lowest_id + static_cast<uint32_t>(next_id.fetch_add(1, std::memory_order_relaxed) % id_range);
+  return lowest_id +
+         static_cast<uint32_t>(next_id.fetch_add(1, std::memory_order_relaxed) % id_range);
 }
 
 void hand_over_robust_mutexes(uint32_t id) {

@@ -52,8 +52,7 @@ fiber* run_queue::steal_into(run_queue& thief) {
     if (count > most_stolen) count = most_stolen;
     ring* r = ring_.load(std::memory_order_acquire);
     fiber* taken[most_stolen];
-    for (uint64_t i = 0; i < count; ++i)
-      taken[i] = r->at(head + i).load(std::memory_order_relaxed);
+    for (uint64_t i = 0; i < count; ++i) taken[i] = r->at(head + i).load(std::memory_order_relaxed);
     if (!head_.compare_exchange_weak(head, head + count, std::memory_order_acq_rel)) continue;
     for (uint64_t i = 1; i < count; ++i) thief.push(*taken[i]);
     return taken[0];

@@ -14,7 +14,8 @@ namespace vervet {
 // A FIFO with one producer, the owner of the worker, and any number of consumers: it and thieves.
 // Unbounded: a ring that the producer replaces by a larger one. A consumer reads its slot first and
 // then claims it by moving `head_`: a slot is written again only after that, and a ring that was
-// replaced stays as it was (and mapped) until forget(), so that a slow consumer reads what was there.
+// replaced stays as it was (and mapped) until forget(), so that a slow consumer reads what was
+// there.
 class run_queue {
  public:
   bool empty() const { return size() == 0; }
@@ -68,9 +69,9 @@ class run_queue {
   // Returns one of them without queueing it; null if there was nothing.
   fiber* steal_into(run_queue& thief);
 
-  // Whether the owner of the only worker is producer and consumer: nobody steals, and nobody sleeps while it
-  // is awake, so that neither side needs a locked instruction. A hand-over of the worker orders what its
-  // owners do, and others only ask for the size. REQUIRES: nobody uses the queue.
+  // Whether the owner of the only worker is producer and consumer: nobody steals, and nobody sleeps
+  // while it is awake, so that neither side needs a locked instruction. A hand-over of the worker
+  // orders what its owners do, and others only ask for the size. REQUIRES: nobody uses the queue.
   void set_alone(bool is) { alone_ = is; }
   bool alone() const { return alone_; }
 

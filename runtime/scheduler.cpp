@@ -30,14 +30,15 @@ std::atomic<deadline> preempted_had_turn{0};
 // How many are queued by yield_to_all(): they do not wait for each other.
 std::atomic<uint64_t> idlers{0};
 
-// How many fibers have their turn before one looks around: who queues in the shared queue is not to wait
-// for all that a worker's own queue holds, nor are those whom an event or a timer makes ready.
+// How many fibers have their turn before one looks around: who queues in the shared queue is not to
+// wait for all that a worker's own queue holds, nor are those whom an event or a timer makes ready.
 constexpr uint32_t turns_between_looks = 64;
 // The poller is asked no sooner again: turns that only hand on cost less than its system call.
 constexpr int64_t time_between_polls = 20'000;
 constexpr uint32_t tries_in_a_turn = 64;
 
-// The carrier that the caller is on, if that owns a worker, whose queue is the caller's to fill then.
+// The carrier that the caller is on, if that owns a worker, whose queue is the caller's to fill
+// then.
 carrier* own_carrier() {
   carrier* c = self_state.home_of;
   if (c == nullptr) {
@@ -85,8 +86,9 @@ fiber* take_starved() {
   constexpr int64_t longest_wait = 50'000'000;
   if (preempted.empty()) [[likely]]
     return nullptr;
-  return now() - preempted_had_turn.load(std::memory_order_relaxed) > longest_wait ? take_preempted()
-                                                                                  : nullptr;
+  return now() - preempted_had_turn.load(std::memory_order_relaxed) > longest_wait
+             ? take_preempted()
+             : nullptr;
 }
 
 // Before a carrier turns to a fiber: what it leaves undone must have someone awake to do it.
@@ -111,8 +113,8 @@ void run(carrier& c, fiber& f) {
   if (c.owned != nullptr) {
     c.owned->next_turn();
     hand_on_what_is_owed(c);
-    // It may have been called for what another worker has queued, and have found something else, or a
-    // part of it: nobody else was called meanwhile.
+    // It may have been called for what another worker has queued, and have found something else, or
+    // a part of it: nobody else was called meanwhile.
     if (idle::any() && work_waits()) monitor::note_owed();
   }
   become(c, f);
@@ -211,8 +213,8 @@ inline void call_for_queued(carrier* c) {
     monitor::note_owed();
 }
 
-// The fiber that has just left goes to the end of the queue: of the carrier that it has left, which is the
-// caller, inside the runtime ever since.
+// The fiber that has just left goes to the end of the queue: of the carrier that it has left, which
+// is the caller, inside the runtime ever since.
 void commit_requeue(void* argument) {
   fiber& f = *static_cast<fiber*>(argument);
   carrier& c = *f.on;
@@ -296,8 +298,8 @@ void leave(fiber& self, commit_function commit, void* argument) {
 
 namespace {
 
-// Has the processor fetch what the next switches will touch: of the next but one the control block, of the
-// next, whose block has come meanwhile, the stack and the thread's state.
+// Has the processor fetch what the next switches will touch: of the next but one the control block,
+// of the next, whose block has come meanwhile, the stack and the thread's state.
 inline void fetch_ahead(const run_queue& queue) {
   constexpr uint64_t distance = 2;
   fiber* later = queue.peek(distance);
@@ -313,10 +315,10 @@ inline void fetch_ahead(const run_queue& queue) {
   __builtin_prefetch(state, 1);
 }
 
-// The ordinary yield of the owner of the only worker: nobody takes the fiber from the queue before it
-// is saved, for that is for its successor to do, inside the runtime all along. Nobody idle is owed anything.
-// (The only worker is named, not looked up by way of the thread pointer, so that the processor can find
-// the successor before it has finished with the pointer's last change.)
+// The ordinary yield of the owner of the only worker: nobody takes the fiber from the queue before
+// it is saved, for that is for its successor to do, inside the runtime all along. Nobody idle is
+// owed anything. (The only worker is named, not looked up by way of the thread pointer, so that the
+// processor can find the successor before it has finished with the pointer's last change.)
 inline bool change_places(fiber& self, carrier& c) {
   worker& w = workers[0];
   if (!w.queue.alone() || !owns_worker(c) || is_time_to_look(c)) return false;

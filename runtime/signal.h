@@ -105,6 +105,9 @@ inline void adopt_kernel_state(carrier& c, fiber& f) {
   adopt_kernel_state_slow(c, f);
 }
 
+// Something that is not ours has set the mask of the calling kernel thread, on which `c` runs `f`.
+void restore_kernel_mask(carrier& c, fiber& f);
+
 // ---- for the wrappers
 
 // All inside one runtime_scope; `self` is the caller's full fiber. Results are 0 or negated error

@@ -253,6 +253,12 @@ void adopt_kernel_state_slow(carrier& c, fiber& f) {
     signals::adopt_stack(c, signals::stack_for(c, f));
 }
 
+void restore_kernel_mask(carrier& c, fiber& f) {
+  // No fiber's: so it is set, whatever it was.
+  signals::known_mask(c).store(~signal_set{0}, std::memory_order_seq_cst);
+  signals::adopt_mask(c, f);
+}
+
 void carrier_signals_start(carrier& c) {
   using namespace signals;
   report_overflows_only();
