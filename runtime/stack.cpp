@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <sys/mman.h>
+#include <sys/uio.h>
 
 #include "runtime/sys.h"
 
@@ -21,15 +22,18 @@ constexpr size_t largest = 1024 * megabyte;
 constexpr unsigned small_classes = megabyte / small_step + 1;
 constexpr unsigned class_count = small_classes + largest / megabyte + 1;
 constexpr size_t slab_bytes = 2048 * megabyte;
+constexpr unsigned most_guards = 32;  // installed at once
 
 struct size_class {
-  char* free_top;    // top of the last slot given back; the next one is noted below its top
-  char* fresh;       // the next slot never used
+  char* free_top;  // top of the last slot given back; the next one is noted below its top
+  char* fresh;     // the next slot never used
   char* fresh_end;
+  char* guarded_end;  // those from `fresh` to here have their guards
+  unsigned used;      // how many have been used
 };
 
 struct slab {
-  char* first;       // base of its first slot
+  char* first;  // base of its first slot
   char* end;
   size_t slot_size;
 };
@@ -40,6 +44,7 @@ slab* slabs;
 std::atomic<unsigned> slab_count{0};
 size_class* classes;
 bool guard_by_marker = true;
+bool guards_in_batches = true;
 
 unsigned index_of(size_t slot_size) {
   return slot_size <= megabyte ? slot_size / small_step
@@ -54,8 +59,8 @@ T* map_table(size_t count) {
                                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE));
 }
 
-// Slot boundaries must not fall on a 2 MiB boundary: the guard above one and the stack below it would
-// need a page-table page each.
+// Slot boundaries must not fall on a 2 MiB boundary: the guard above one and the stack below it
+// would need a page-table page each.
 char* first_slot(char* mapping, size_t slot_size) {
   size_t grain = slot_size >= megabyte ? megabyte : small_step;
   size_t wanted = grain / 2;
@@ -77,7 +82,7 @@ bool add_slab(size_class& c, size_t slot_size) {
     if (mapping == nullptr) continue;
     sys::advise(mapping, bytes, MADV_NOHUGEPAGE);
     char* first = first_slot(static_cast<char*>(mapping), slot_size);
-    c.fresh = first;
+    c.fresh = c.guarded_end = first;
     c.fresh_end = first + slots * slot_size;
     slabs[count] = {first, c.fresh_end, slot_size};
     slab_count.store(count + 1, std::memory_order_release);
@@ -92,6 +97,34 @@ void install_guard(char* base) {
     guard_by_marker = false;
   }
   sys::call(SYS_mprotect, sys::word(base), stack_guard_size, PROT_NONE);
+}
+
+bool install_guards(char* first, size_t slot_size, unsigned count) {
+  constexpr int this_process = -10000;  // PIDFD_SELF, Linux 6.14
+  iovec guards[most_guards];
+  for (unsigned i = 0; i < count; ++i) guards[i] = {first + i * slot_size, stack_guard_size};
+  return sys::call(SYS_process_madvise, this_process, sys::word(guards), count,
+                   MADV_GUARD_INSTALL) == static_cast<long>(count * stack_guard_size);
+}
+
+// Sees to the guard of the next fresh slot, and with one system call to those of some more, the
+// more the more slots are in use: a call costs what first touching a page does.
+void guard_fresh(size_class& c, size_t slot_size) {
+  if (c.fresh < c.guarded_end) return;
+  size_t left = static_cast<size_t>(c.fresh_end - c.fresh) / slot_size;
+  // Each may bring a page-table page with it that is not needed yet.
+  size_t wanted = c.used / (slot_size <= megabyte ? 8 : 64);
+  if (wanted > most_guards) wanted = most_guards;
+  if (wanted > left) wanted = left;
+  if (guard_by_marker && guards_in_batches && wanted > 1) {
+    guards_in_batches = install_guards(c.fresh, slot_size, static_cast<unsigned>(wanted));
+    if (guards_in_batches) {
+      c.guarded_end = c.fresh + wanted * slot_size;
+      return;
+    }
+  }
+  install_guard(c.fresh);
+  c.guarded_end = c.fresh + slot_size;
 }
 
 bool tables_ready() {
@@ -119,9 +152,10 @@ stack_slot stack_take(size_t slot_size) {
     return {top - slot_size, slot_size};
   }
   if (c.fresh == c.fresh_end && !add_slab(c, slot_size)) return {};
+  guard_fresh(c, slot_size);
   char* base = c.fresh;
   c.fresh += slot_size;
-  install_guard(base);
+  ++c.used;
   return {base, slot_size};
 }
 

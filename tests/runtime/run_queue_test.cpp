@@ -42,6 +42,52 @@ TEST_F(RunQueue, KeepsTheOrderWhileItGrowsAndWraps) {
   EXPECT_EQ(popped, pushed);
 }
 
+TEST_F(RunQueue, OneWithoutThievesKeepsTheOrderAsWell) {
+  queue_.set_alone(true);
+  EXPECT_EQ(queue_.pop(), nullptr);
+  size_t pushed = 0, popped = 0;
+  while (pushed + 7 < count_) {
+    for (int i = 0; i < 7; ++i) queue_.push(fibers_[pushed++]);
+    for (int i = 0; i < 3; ++i) ASSERT_EQ(queue_.pop(), &fibers_[popped++]);
+    ASSERT_EQ(queue_.size(), pushed - popped);
+  }
+  while (fiber* f = queue_.pop()) ASSERT_EQ(f, &fibers_[popped++]);
+  EXPECT_EQ(popped, pushed);
+}
+
+TEST_F(RunQueue, ExchangingQueuesOneAndTakesTheFirst) {
+  queue_.set_alone(true);
+  EXPECT_EQ(queue_.exchange(fibers_[0]), nullptr);
+  EXPECT_TRUE(queue_.empty());
+  constexpr size_t ring = 5000;  // more than the smallest ring holds
+  for (size_t i = 0; i < ring; ++i) queue_.push(fibers_[i]);
+  for (size_t i = ring; i < count_; ++i) {
+    ASSERT_EQ(queue_.exchange(fibers_[i]), &fibers_[i - ring]);
+    ASSERT_EQ(queue_.size(), ring);
+  }
+}
+
+TEST_F(RunQueue, ExchangingGrowsAFullRing) {
+  queue_.set_alone(true);
+  // Whatever the first ring's capacity is, each size is met exactly.
+  for (size_t i = 0; i < 1100; ++i) {
+    queue_.push(fibers_[i]);
+    fiber* first = queue_.exchange(fibers_[2000]);
+    ASSERT_NE(first, nullptr);
+    ASSERT_EQ(queue_.size(), i + 1);
+  }
+}
+
+TEST_F(RunQueue, PeekingLooksBehindTheHead) {
+  queue_.set_alone(true);
+  EXPECT_EQ(queue_.peek(0), nullptr);
+  for (size_t i = 0; i < 3; ++i) queue_.push(fibers_[i]);
+  queue_.pop();
+  EXPECT_EQ(queue_.peek(0), &fibers_[1]);
+  EXPECT_EQ(queue_.peek(1), &fibers_[2]);
+  EXPECT_EQ(queue_.peek(2), nullptr);
+}
+
 TEST_F(RunQueue, AThiefTakesTheOlderHalf) {
   run_queue thief;
   for (size_t i = 0; i < 9; ++i) queue_.push(fibers_[i]);

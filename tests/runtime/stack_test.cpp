@@ -1,8 +1,10 @@
 #include "runtime/stack.h"
 
+#include <errno.h>
 #include <gtest/gtest.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <string>
 #include <vector>
@@ -72,6 +74,27 @@ TEST(Stack, NeverCrossesA2MiBBoundaryAtASlotBoundary) {
     stack_slot slot = stack_take(size);
     EXPECT_NE(reinterpret_cast<uintptr_t>(slot.base) % (2 << 20), 0u);
   }
+}
+
+TEST(Stack, EachOfManyHasItsGuard) {
+  // Enough for guards to be installed in batches; a size of its own, so that none was used before.
+  size_t slot_size = stack_class(200'000);
+  std::vector<stack_slot> slots(1000);
+  for (stack_slot& slot : slots) slot = stack_take(slot_size);
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  for (stack_slot& slot : slots) {
+    ASSERT_TRUE(slot);
+    // Reading from a guard fails with EFAULT, where touching it would end the process.
+    ASSERT_EQ(write(ends[1], slot.base, 1), -1);
+    ASSERT_EQ(errno, EFAULT);
+    ASSERT_EQ(write(ends[1], slot.base + stack_guard_size, 1), 1);
+    char byte;
+    ASSERT_EQ(read(ends[0], &byte, 1), 1);
+  }
+  close(ends[0]);
+  close(ends[1]);
+  for (stack_slot& slot : slots) stack_give(slot);
 }
 
 TEST(Stack, GuardsCostNoMappingEach) {
