@@ -59,15 +59,22 @@ uint32_t* id_word(void* identity) {
   return reinterpret_cast<uint32_t*>(static_cast<char*>(identity) + id_offset);
 }
 
-// The one 32-bit word of the descriptor that holds this thread's id.
-size_t find_id(const char* identity, uint32_t tid) {
+// The one 32-bit word of the descriptor, of those `step` bytes apart, that holds this thread's id.
+size_t find_id(const char* identity, uint32_t tid, size_t step) {
   size_t found = 0;
-  for (size_t at = 0; at + 4 <= descriptor_scan; at += 4) {
+  for (size_t at = 0; at + 4 <= descriptor_scan; at += step) {
     if (*reinterpret_cast<const uint32_t*>(identity + at) != tid) continue;
     if (found != 0) return 0;
     found = at;
   }
   return found;
+}
+
+// Ids near 2^15 look like the upper halves of the addresses of mappings, 0x7f..: so the words that
+// cannot be such come first.
+size_t find_id(const char* identity, uint32_t tid) {
+  size_t at = find_id(identity, tid, 8);
+  return at != 0 ? at : find_id(identity, tid, 4);
 }
 
 bool has_rseq(const char* identity) {
