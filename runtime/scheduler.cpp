@@ -305,11 +305,12 @@ inline void fetch_ahead(const run_queue& queue) {
   fiber* later = queue.peek(distance);
   if (later == nullptr) return;
   __builtin_prefetch(&later->flow, 1);
+  __builtin_prefetch(&later->own, 1);
   __builtin_prefetch(&later->on, 1);
   __builtin_prefetch(&later->thread.signal_mask);
   fiber* soon = queue.peek(distance - 1);
   auto* stack = static_cast<char*>(soon->flow.saved);
-  for (size_t line = 0; line < 4; ++line) __builtin_prefetch(stack + line * 64, 1);
+  for (size_t line = 0; line < 5; ++line) __builtin_prefetch(stack + line * 64, 1);
   auto* state = reinterpret_cast<char*>(&self_state) - static_cast<char*>(fs_base::get()) +
                 static_cast<char*>(soon->flow.identity);
   __builtin_prefetch(state, 1);
