@@ -1,7 +1,5 @@
 #include "runtime/context.h"
 
-#include <boost/context/detail/fcontext.hpp>
-
 #include "runtime/fs_base.h"
 
 namespace vervet {

@@ -8,6 +8,8 @@
 
 namespace vervet {
 
+using arrival = boost::context::detail::transfer_t;
+
 // A saved flow of control. `identity` is the thread pointer it runs on; null means that it shares
 // the identity of whoever switches to it (a light fiber and its host).
 struct context {
@@ -31,8 +33,8 @@ void context_switch(context& from, context& to, commit_function commit, void* ar
 // addresses that nothing takes off again, since what arrives is jumped to: then each return after a switch is
 // mispredicted, which costs as much as the switch. (128: what a leaf function may use below its stack
 // pointer.)
-inline boost::context::detail::transfer_t context_raw_jump(void* to, void* data) {
-  boost::context::detail::transfer_t result;
+inline arrival context_raw_jump(void* to, void* data) {
+  arrival result;
   __asm__ volatile(
       "leaq 1f(%%rip), %%rax\n\t"
       "leaq -128(%%rsp), %%rsp\n\t"
@@ -52,9 +54,9 @@ inline boost::context::detail::transfer_t context_raw_jump(void* to, void* data)
 //
 // What arrives is told which context it came from, and saves it: context_jump() on its return, a flow
 // that begins as its first act.
-using entry_function = void (*)(boost::context::detail::transfer_t);
+using entry_function = void (*)(arrival);
 
-inline void context_arrive(boost::context::detail::transfer_t transfer) {
+inline void context_arrive(arrival transfer) {
   static_cast<context*>(transfer.data)->saved = transfer.fctx;
 }
 inline void context_jump(context& from, context& to) {

@@ -208,7 +208,7 @@ void light_hub::adopt(light_fiber& f) {
   __builtin_unreachable();
 }
 
-void light_hub::enter(boost::context::detail::transfer_t from) {
+void light_hub::enter(arrival from) {
   context_arrive(from);
   auto& self = light(*self_state.current);
   light_hub& hub = *self.hub;

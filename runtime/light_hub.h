@@ -125,7 +125,7 @@ class light_hub {
   void give_back();
   void retire();
   void abandon();
-  static void enter(boost::context::detail::transfer_t from);
+  static void enter(arrival from);
   static void* call_back(void* hub);
 
   light_fiber* take_fiber(size_t stack_size, int& error);
