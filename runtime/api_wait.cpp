@@ -130,12 +130,15 @@ void vervet_release(vervet_fiber* fiber) {
 namespace {
 
 [[gnu::noinline]] int yield_otherwise(fiber* current) {
-  if (current != nullptr) {
+  if (current != nullptr && current->kind == fiber_kind::full) {
+    scheduler::yield();
+    const vervet_scope* innermost = current->own.scopes;
+    bool not_scoped = innermost == nullptr || innermost == &current->root;
+    if (not_scoped && __atomic_load_n(&current->root.cancelled, __ATOMIC_RELAXED) == 0) [[likely]]
+      return 0;
+  } else if (current != nullptr) {
     runtime_scope scope;
-    if (current->kind == fiber_kind::light)
-      current->hub->yield(*current);
-    else
-      scheduler::yield();
+    current->hub->yield(*current);
   }
   return scope::due() ? ECANCELED : 0;
 }

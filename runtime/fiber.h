@@ -108,15 +108,15 @@ struct fiber : parker, fiber_alive, timer_node {
   fiber* next_queued = nullptr;         // run queue, free list
   light_hub* hub = nullptr;             // light: its hub
   int kept_errno = 0;                   // light: while it yields
+  fiber_kind kind = fiber_kind::full;
+  carrier* on = nullptr;                // full: the carrier that runs it now or ran it last
   // A spawned fiber's outermost scope: its kills (scope.h).
   vervet_scope root = {VERVET_NEVER, scope_of_no_plain_flow, 0, 0, nullptr, nullptr, nullptr};
   flow_state own = {nullptr, nullptr};  // what else the flow carries with it
   spawn_call call = {};                 // if the API spawned it
-  fiber_kind kind = fiber_kind::full;
   bool from_outside = false;            // light: another thread took its stack, and takes the next one
   std::atomic<fiber_life> life{fiber_life::fresh};
   std::atomic<uint32_t> interrupts{0};  // interrupt_signal, interrupt_cancel: due, not yet looked at
-  carrier* on = nullptr;                // full: the carrier that runs it now or ran it last
   carrier* wired_to = nullptr;          // full: the carrier that it keeps for life
   stack_slot stack;
   uint64_t number = 0;                  // for messages: the n-th fiber of this process
