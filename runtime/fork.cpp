@@ -10,6 +10,7 @@
 #include "runtime/offload.h"
 #include "runtime/parking_lot.h"
 #include "runtime/scheduler.h"
+#include "runtime/scope.h"
 #include "runtime/signal.h"
 #include "runtime/stack.h"
 #include "runtime/thread_internal.h"
@@ -46,6 +47,7 @@ void fork_child() {
   forget_kernel_threads();
   identity::forget_all(survivor == nullptr ? nullptr : survivor->on->home.identity);
   if (survivor != nullptr) sys::call(SYS_prctl, PR_SET_NAME, sys::word(survivor->thread.name));
+  self_state.own = own_state();
   self_state.current = self_state.host = nullptr;
   self_state.in_runtime = 0;
   // Last: from here on the program's handlers run as if we had never been.

@@ -2,7 +2,9 @@
 // loses them, and when the thread ends.
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <functional>
+#include <string>
 #include <thread>
 
 #include "c_fiber.h"
@@ -69,6 +71,23 @@ TEST(FlowState, ARuntimeOfExceptionsMayRegisterLate) {
     other.join();
     vervet_hub_release(hub);
   }).join();
+}
+
+std::string output_of(const std::string& command) {
+  std::string all;
+  FILE* pipe = popen(command.c_str(), "r");
+  char part[256];
+  while (pipe != nullptr && std::fgets(part, sizeof part, pipe) != nullptr) all += part;
+  EXPECT_TRUE(pipe != nullptr && pclose(pipe) == 0);
+  return all;
+}
+
+// A program of threads and fibers: under the launcher threads are fibers as well.
+TEST(FlowState, AForkedChildKeepsIt) {
+  std::string once;
+  for (const char* place : {"alone", "host", "light"}) once += std::string(place) + ": cut uncut local\n";
+  EXPECT_EQ(output_of(FORKED_FLOW), once + once);
+  EXPECT_EQ(output_of(std::string(VERVET " ") + FORKED_FLOW), once + once);
 }
 
 }  // namespace
