@@ -29,6 +29,7 @@ bool grow_pool() {
   if (chunk == nullptr) return false;
   auto* records = static_cast<vervet_fiber*>(chunk);
   for (size_t i = chunk_bytes / sizeof(vervet_fiber); i-- > 0;) {
+    new (&records[i]) vervet_fiber;
     records[i].next_free = free_records;
     free_records = &records[i];
   }
@@ -59,7 +60,12 @@ vervet_fiber* make(const char* name, uint32_t references) {
   cache* own = self_state.hub != nullptr ? &self_state.hub->records : nullptr;
   vervet_fiber* record = take(own);
   if (record == nullptr) return nullptr;
-  new (record) vervet_fiber;
+  // The marks may be read still, by the end of whom they were before: not made anew.
+  record->marks.store(0, std::memory_order_relaxed);
+  record->block.store(nullptr, std::memory_order_relaxed);
+  record->result = nullptr;
+  record->joiners = nullptr;
+  memset(record->name, 0, sizeof record->name);
   record->word.store(references * vervet_fiber::reference, std::memory_order_relaxed);
   record->number = own != nullptr ? own->next_number() : next_number();
   record->process = process_generation;
