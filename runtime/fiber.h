@@ -134,9 +134,8 @@ struct fiber : parker, fiber_alive, timer_node {
   // One test for all that a yield need not care about: it is a light fiber or a host's own flow among
   // some, it was not killed, and no scope is entered but the root.
   bool plain() const {
-    uint64_t flags_and_cancelled;
-    __builtin_memcpy(&flags_and_cancelled, &root.flags, sizeof flags_and_cancelled);
-    return flags_and_cancelled == 0;
+    using both = uint64_t __attribute__((may_alias));  // flags and cancelled
+    return __atomic_load_n(reinterpret_cast<const both*>(&root.flags), __ATOMIC_RELAXED) == 0;
   }
 };
 static_assert(offsetof(vervet_scope, cancelled) == offsetof(vervet_scope, flags) + 4);

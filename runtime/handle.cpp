@@ -18,6 +18,11 @@ flow_set run_set{flow_set::shared};
 
 namespace {
 
+// Whatever is there, if the block's fiber has ended: another thread may be making another one.
+[[gnu::no_sanitize("thread")]] light_hub* hub_of(const fiber& block) {
+  return __atomic_load_n(&block.hub, __ATOMIC_ACQUIRE);
+}
+
 struct caller {
   flow_set* set = nullptr;  // null: a flow of no set
   bool is_main = false;
@@ -77,8 +82,7 @@ bool runs_here(const vervet_fiber& target) {
   fiber* current = self_state.current;
   if (current == nullptr || current->kind != fiber_kind::light) return false;
   fiber* block = target.block.load(std::memory_order_acquire);
-  if (block == nullptr || __atomic_load_n(&block->hub, __ATOMIC_ACQUIRE) != current->hub)
-    return false;
+  if (block == nullptr || hub_of(*block) != current->hub) return false;
   // On another hub it may have ended, and the block have been something else by then.
   return !target.has_ended();
 }
@@ -116,7 +120,7 @@ namespace handle {
 
 flow_set& set_of(const vervet_fiber& target) {
   fiber* block = target.block.load(std::memory_order_acquire);
-  light_hub* hub = block != nullptr ? block->hub : nullptr;
+  light_hub* hub = block != nullptr ? hub_of(*block) : nullptr;
   return hub != nullptr ? hub->flows : run_set;
 }
 
