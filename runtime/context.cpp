@@ -28,7 +28,7 @@ inline void arrive(transfer_t transfer) {
 }
 
 // TSan must not push a frame here: it would never be popped.
-[[gnu::no_sanitize("thread")]] void enter(transfer_t transfer) {
+__attribute__((no_sanitize("thread"))) void enter(transfer_t transfer) {
   // The entry record lies where the creator put it: on the top of this very stack.
   auto* entry = static_cast<first_entry*>(transfer.data);
   first_entry copy = *entry;

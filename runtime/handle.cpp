@@ -19,7 +19,7 @@ flow_set run_set{flow_set::shared};
 namespace {
 
 // Whatever is there, if the block's fiber has ended: another thread may be making another one.
-[[gnu::no_sanitize("thread")]] light_hub* hub_of(const fiber& block) {
+__attribute__((no_sanitize("thread"))) light_hub* hub_of(const fiber& block) {
   return __atomic_load_n(&block.hub, __ATOMIC_ACQUIRE);
 }
 
