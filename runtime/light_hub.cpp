@@ -39,6 +39,9 @@ light_fiber* block_in(stack_slot slot) {
   return reinterpret_cast<light_fiber*>(top & ~(line - 1));
 }
 
+// Of an address that may be nobody's.
+void fetch(uintptr_t address) { __builtin_prefetch(reinterpret_cast<const void*>(address), 1); }
+
 char* stack_low(const light_fiber& f) { return f.stack.base + stack_guard_size; }
 
 size_t stack_bytes(light_fiber& f) { return reinterpret_cast<char*>(&f) - stack_low(f); }
@@ -133,9 +136,9 @@ light_fiber* light_hub::take_fiber(size_t stack_size, int& error) {
   fiber* f = free_fibers_;
   free_fibers_ = f->next_queued;
   // Perhaps many are made at once.
-  for (unsigned line = 0; line < sizeof(light_fiber); line += 64)
-    __builtin_prefetch(reinterpret_cast<const char*>(free_fibers_) + line, 1);
-  __builtin_prefetch(reinterpret_cast<const char*>(free_fibers_) - 64, 1);
+  auto coming = reinterpret_cast<uintptr_t>(free_fibers_);
+  for (unsigned line = 0; line < sizeof(light_fiber); line += 64) fetch(coming + line);
+  fetch(coming - 64);
   if (--free_count_ < least_free_) least_free_ = free_count_;
   return &light(*f);
 }

@@ -44,10 +44,10 @@ inline void light_hub::fetch_next() const {
   const fiber* soon = first_ready_;
   __builtin_prefetch(soon->flow.saved);
   __builtin_prefetch(soon->handle);
-  auto* later = reinterpret_cast<const char*>(soon->next_queued);
-  __builtin_prefetch(later);
-  __builtin_prefetch(later + 64);
-  __builtin_prefetch(later + 128);
+  // The last one's next is nobody.
+  auto later = reinterpret_cast<uintptr_t>(soon->next_queued);
+  for (uintptr_t line = 0; line <= 128; line += 64)
+    __builtin_prefetch(reinterpret_cast<const void*>(later + line));
 }
 
 // May be the caller itself, if it stands in the queue and nobody else does.
