@@ -119,7 +119,7 @@ long ask_and_park_on_one(operation& op, deadline until, Ask ask) {
       if (found != 0) leave_rest(op);
       if (found != 0) return found;
     }
-    switch (wait_ready(op.fd, op.events, wait_for::poll, until)) {
+    switch (wait_ready(op.fd, op.d, op.events, wait_for::poll, until)) {
       case readiness::ready: break;
       case readiness::timed_out: return ask();
       case readiness::closed: return ask();

@@ -42,7 +42,8 @@ class child_watch {
   ended sleep(bool cancellable) {
     wait_class interruptible = cancellable ? wait_class::fallible : wait_class::signals;
     if (single_ != 0) {
-      switch (wait_ready(fd_, EPOLLIN, wait_for::process, never, interruptible)) {
+      wait_options options{.interruptible = interruptible};
+      switch (wait_ready(fd_, EPOLLIN, wait_for::process, never, options)) {
         case readiness::interrupted: return ended::interrupted;
         case readiness::cut: return ended::cut;
         default: return ended::perhaps_changed;

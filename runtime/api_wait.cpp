@@ -54,7 +54,7 @@ int park_alone(lot::request request, bool validates) {
 wake_reason sleep_once(deadline until) {
   fiber* current = self_state.current;
   if (current != nullptr && current->kind == fiber_kind::light)
-    return park_here(*current, wait_class::api, wait_for::sleep, until);
+    return park_here(*current, wait_class::api, until);
   parker& self = self_parker();
   self.arm(wait_class::api);
   return park(self, wait_for::sleep, until);

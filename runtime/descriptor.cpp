@@ -13,18 +13,19 @@
 #include "runtime/thread_state.h"
 
 namespace vervet {
+
+std::atomic<descriptor*> descriptor_table{nullptr};
+std::atomic<int> highest_descriptor{-1};
+
 namespace {
 
-constexpr int table_size = 1 << 20;
-std::atomic<descriptor*> the_table{nullptr};
-std::atomic<int> highest{-1};
 std::atomic<uint32_t> forks{0};
 
 constexpr uint32_t read_events = EPOLLIN | EPOLLRDHUP | EPOLLPRI | EPOLLHUP | EPOLLERR;
 constexpr uint32_t write_events = EPOLLOUT | EPOLLHUP | EPOLLERR;
 constexpr uint32_t irregular_events = EPOLLRDHUP | EPOLLPRI | EPOLLHUP | EPOLLERR;
 
-descriptor* table() { return the_table.load(std::memory_order_acquire); }
+descriptor* table() { return descriptor_table.load(std::memory_order_acquire); }
 
 uint32_t bits_of(uint32_t events) {
   uint32_t bits = 0;
@@ -39,17 +40,15 @@ uint64_t cookie_of(int fd, const descriptor& d) {
          static_cast<uint32_t>(fd);
 }
 
-void note_number(int fd) {
-  int seen = highest.load(std::memory_order_relaxed);
-  while (fd > seen && !highest.compare_exchange_weak(seen, fd, std::memory_order_relaxed)) {
-  }
+// The caller if it is a light fiber, else null.
+inline fiber* light_self() {
+  fiber* current = self_state.current;
+  return current != nullptr && current->kind == fiber_kind::light ? current : nullptr;
 }
 
-// The light hub whose poller covers the caller's waits; null: the scheduler's does.
-light_hub* covering_hub() {
-  fiber* current = self_state.current;
-  if (current == nullptr || current->kind == fiber_kind::full) return nullptr;
-  return current->hub->host() == nullptr ? current->hub : nullptr;
+// The light hub whose poller covers its waits; null: the scheduler's does.
+inline light_hub* covering_hub(const fiber* light) {
+  return light != nullptr && light->hub->host() == nullptr ? light->hub : nullptr;
 }
 
 // REQUIRES: d.mutex. 0, or a negated error number. `light` is the caller's covering hub.
@@ -82,7 +81,7 @@ inline int ensure_registered(light_hub* light, int fd, descriptor& d, bool renew
 // Another thread's hub goes on getting events of it, with an old generation.
 void unregister(int fd, const descriptor& d) {
   uint32_t home = d.home.load(std::memory_order_relaxed);
-  light_hub* light = covering_hub();
+  light_hub* light = covering_hub(light_self());
   if (home == hub::number())
     hub::get_poller().remove(fd);
   else if (light != nullptr && light->number() == home)
@@ -95,9 +94,14 @@ bool wants(const fd_waiter& w, uint32_t events) {
   return (w.events & EPOLLIN) && (events & (EPOLLRDHUP | EPOLLPRI));
 }
 
-void unlink(descriptor& d, fd_waiter& w) {
+// REQUIRES: d.mutex.
+inline void count_waiting(descriptor& d, uint32_t change) {
+  d.waiting.store(d.waiting.load(std::memory_order_relaxed) + change, std::memory_order_relaxed);
+}
+
+inline void unlink(descriptor& d, fd_waiter& w) {
   list<fd_waiter>::remove(&w);
-  d.waiting.store(d.waiting.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
+  count_waiting(d, -1u);
 }
 
 // Wakes every watcher and, per direction, the first exclusive waiter. REQUIRES: d.mutex.
@@ -117,27 +121,45 @@ void wake_waiters(descriptor& d, uint32_t events, bool watchers_too) {
   }
 }
 
-void link(descriptor& d, fd_waiter& w) { d.waiters.push_back(&w); }
+// An event that moves data and tells of nothing else, while one waits who tries: readiness is that one's, and
+// need not be noted for others. Returns the bits that it was given. REQUIRES: d.mutex.
+inline uint32_t give_to_only_waiter(descriptor& d, uint32_t events) {
+  if (d.waiting.load(std::memory_order_relaxed) != 1 || (events & irregular_events) != 0) return 0;
+  fd_waiter& w = *d.waiters.front();
+  uint32_t wanted = w.events;
+  if (!w.tries || (wanted & events) == 0) return 0;
+  unlink(d, w);
+  return wake(*w.who, w.epoch, wake_reason::ready) ? bits_of(wanted) : 0;
+}
+
+inline void set_bits(descriptor& d, uint32_t bits) {
+  // Whoever clears one of those that are set does so before a call that finds what the event told of.
+  if ((d.ready.load(std::memory_order_seq_cst) & bits) != bits)
+    d.ready.fetch_or(bits, std::memory_order_seq_cst);
+}
+
+inline void link(descriptor& d, fd_waiter& w) { d.waiters.push_back(&w); }
 
 }  // namespace
 
 bool descriptors_start() {
   if (table() != nullptr) return true;
-  constexpr size_t bytes = table_size * sizeof(descriptor);
+  constexpr size_t bytes = descriptor_numbers * sizeof(descriptor);
   void* made = sys::map(nullptr, bytes, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
   if (made == nullptr) return false;
   // Another thread may have been faster, and has waiters in its table already.
   descriptor* none = nullptr;
-  if (!the_table.compare_exchange_strong(none, static_cast<descriptor*>(made)))
+  if (!descriptor_table.compare_exchange_strong(none, static_cast<descriptor*>(made)))
     sys::unmap(made, bytes);
   return true;
 }
 
-descriptor* descriptor_of(int fd) {
-  if (fd < 0 || fd >= table_size || table() == nullptr) return nullptr;
-  if (fd > highest.load(std::memory_order_relaxed)) note_number(fd);
-  return &table()[fd];
+void note_descriptor(int fd) {
+  int seen = highest_descriptor.load(std::memory_order_relaxed);
+  while (fd > seen &&
+         !highest_descriptor.compare_exchange_weak(seen, fd, std::memory_order_relaxed)) {
+  }
 }
 
 bool runtime_owns_descriptor(int fd) {
@@ -151,48 +173,9 @@ int runtime_descriptor_from(int first) {
   return pollers < ours ? pollers : ours;
 }
 
-readiness wait_ready(int fd, uint32_t events, wait_for what, deadline until,
-                     wait_class interruptible, bool renew, const uint32_t* generation) {
-  descriptor* d = descriptor_of(fd);
-  if (d == nullptr) return readiness::unpollable;
-  parker& self = self_parker();
-  fd_waiter waiter{};
-  waiter.who = &self;
-  waiter.events = events;
-  // Who waits for a number that others use, too, cannot pass on what he leaves.
-  waiter.exclusive = !renew;
-  waiter.epoch = self.arm(interruptible);
-  light_hub* light = covering_hub();
+namespace {
 
-  d->mutex.acquire();
-  // Whoever retires it has woken its waiters, and may not have closed it yet: nobody would wake us.
-  bool retired = generation != nullptr &&
-                 d->generation.load(std::memory_order_relaxed) != *generation;
-  int result = retired ? -EBADF : ensure_registered(light, fd, *d, renew);
-  // Before the bits are looked at: pass_on() restores a bit and then looks at this count.
-  d->waiting.fetch_add(1, std::memory_order_seq_cst);
-  bool ready = (d->ready.load(std::memory_order_seq_cst) & bits_of(events)) != 0;
-  if (result != 0 || ready) {
-    d->waiting.fetch_sub(1, std::memory_order_relaxed);
-    d->mutex.release();
-    disarm(self);
-    if (result == 0) return readiness::ready;
-    return result == -EBADF ? readiness::closed : readiness::unpollable;
-  }
-  link(*d, waiter);
-  d->mutex.release();
-
-  if (light != nullptr) light->begin_watching();
-  wake_reason reason = park(self, what, until);
-  if (light != nullptr) light->end_watching();
-
-  // Who wakes for these has unlinked it before. But the waker may have to do with an OS thread's parker
-  // still, which lives no longer than its thread: the lock tells that he has done.
-  bool unlinked = reason == wake_reason::ready || reason == wake_reason::closed;
-  if (!unlinked || self.kind_of_sleeper != sleeper_kind::fiber) {
-    lock_guard guard(d->mutex);
-    if (waiter.linked()) unlink(*d, waiter);
-  }
+readiness readiness_after(wake_reason reason) {
   switch (reason) {
     case wake_reason::timed_out:
       return readiness::timed_out;
@@ -206,6 +189,64 @@ readiness wait_ready(int fd, uint32_t events, wait_for what, deadline until,
     default:
       return readiness::ready;
   }
+}
+
+}  // namespace
+
+readiness wait_ready(int fd, descriptor& d, uint32_t events, wait_for what, deadline until,
+                     wait_options options) {
+  fiber* here = light_self();
+  parker& self = here != nullptr ? *here : self_parker();
+  light_hub* light = covering_hub(here);
+  fd_waiter waiter;
+  waiter.who = &self;
+  waiter.events = events;
+  // Who waits for a number that others use, too, cannot pass on what he leaves.
+  waiter.exclusive = !options.renew;
+  waiter.tries = options.tries;
+
+  d.mutex.acquire();
+  // Whoever retires it has woken its waiters, and may not have closed it yet: nobody would wake us.
+  bool retired =
+      options.asked && d.generation.load(std::memory_order_relaxed) != options.generation;
+  int result = retired ? -EBADF : ensure_registered(light, fd, d, options.renew);
+  // Counted before the bits are looked at: pass_on() restores a bit and then looks at the count. (To arm is
+  // a locked instruction.)
+  count_waiting(d, 1);
+  waiter.epoch = here != nullptr ? here->arm_here(options.interruptible)
+                                 : self.arm(options.interruptible);
+  uint32_t wanted = events == EPOLLIN ? descriptor::readable : descriptor::writable;
+  bool ready = (d.ready.load(std::memory_order_seq_cst) & wanted) != 0;
+  if (result != 0 || ready) [[unlikely]] {
+    count_waiting(d, -1u);
+    d.mutex.release();
+    if (here != nullptr)
+      retract_here(*here, waiter.epoch);
+    else
+      disarm(self);
+    if (result == 0) return readiness::ready;
+    return result == -EBADF ? readiness::closed : readiness::unpollable;
+  }
+  link(d, waiter);
+  d.mutex.release();
+
+  wake_reason reason;
+  if (light != nullptr) light->begin_watching();
+  if (here != nullptr)
+    reason = park_here(*here, waiter.epoch, until);
+  else
+    reason = park(self, what, until);
+  if (light != nullptr) light->end_watching();
+
+  // Who wakes for these has unlinked it before. But the waker may have to do with an OS thread's parker
+  // still, which lives no longer than its thread: the lock tells that he has done.
+  if (reason == wake_reason::ready && self.kind_of_sleeper == sleeper_kind::fiber) [[likely]]
+    return readiness::ready;
+  {
+    lock_guard guard(d.mutex);
+    if (waiter.linked()) unlink(d, waiter);
+  }
+  return readiness_after(reason);
 }
 
 void pass_on(descriptor& d, uint32_t events) {
@@ -225,10 +266,10 @@ int watch(fd_waiter& waiter, parker& self, uint64_t epoch, int fd, uint32_t even
   waiter.events = events;
   waiter.exclusive = false;
   lock_guard guard(d->mutex);
-  int result = ensure_registered(covering_hub(), fd, *d, renew);
+  int result = ensure_registered(covering_hub(light_self()), fd, *d, renew);
   if (result != 0) return -result;
   waiter.fd = fd;
-  d->waiting.fetch_add(1, std::memory_order_relaxed);
+  count_waiting(*d, 1);
   link(*d, waiter);
   return 0;
 }
@@ -289,25 +330,26 @@ void descriptor_event(uint64_t cookie, uint32_t events) {
   descriptor& d = table()[fd];
   lock_guard guard(d.mutex);
   if (d.generation.load(std::memory_order_relaxed) != cookie >> 32) return;
-  d.ready.fetch_or(bits_of(events), std::memory_order_seq_cst);
+  uint32_t bits = bits_of(events) & ~give_to_only_waiter(d, events);
+  set_bits(d, bits);
   if (d.waiting.load(std::memory_order_relaxed) != 0) wake_waiters(d, events, true);
 }
 
 void descriptors_forked() {
   forks.fetch_add(1, std::memory_order_relaxed);
-  int last = highest.load(std::memory_order_relaxed);
+  int last = highest_descriptor.load(std::memory_order_relaxed);
   for (int fd = 0; fd <= last; ++fd) table()[fd].shared.store(true, std::memory_order_relaxed);
 }
 
 void descriptors_forget() {
   if (table() == nullptr) return;
   // Anonymous memory reads as zero afterwards: nobody waits, nothing is known.
-  sys::advise(table(), table_size * sizeof(descriptor), MADV_DONTNEED);
-  highest.store(-1, std::memory_order_relaxed);
+  sys::advise(table(), descriptor_numbers * sizeof(descriptor), MADV_DONTNEED);
+  highest_descriptor.store(-1, std::memory_order_relaxed);
 }
 
 void for_each_descriptor(void (*visit)(int fd, descriptor& d)) {
-  int last = highest.load(std::memory_order_relaxed);
+  int last = highest_descriptor.load(std::memory_order_relaxed);
   for (int fd = 0; fd <= last && table() != nullptr; ++fd) visit(fd, table()[fd]);
 }
 

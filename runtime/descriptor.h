@@ -37,6 +37,7 @@ struct fd_waiter : list_hook {
   uint64_t epoch = 0;
   uint32_t events = 0;      // EPOLLIN, EPOLLOUT, EPOLLPRI, EPOLLRDHUP
   bool exclusive = false;   // one exclusive waiter is woken an event; it passes on what it leaves
+  bool tries = false;       // an exclusive one that tries once it is woken, whatever the bit says
   int fd = -1;              // -1: not watching
 };
 
@@ -67,8 +68,20 @@ struct alignas(64) descriptor {
   std::atomic<int64_t> send_timeout{0};
 };
 
+inline constexpr unsigned descriptor_numbers = 1u << 20;
+VERVET_DOOR extern std::atomic<descriptor*> descriptor_table;
+VERVET_DOOR extern std::atomic<int> highest_descriptor;  // that was ever asked for
+VERVET_DOOR void note_descriptor(int fd);
+
 // The entry of `fd`; null if the number is negative or beyond the table (then pass through).
-VERVET_DOOR descriptor* descriptor_of(int fd);
+inline descriptor* descriptor_of(int fd) {
+  descriptor* table = descriptor_table.load(std::memory_order_acquire);
+  if (static_cast<unsigned>(fd) >= descriptor_numbers || table == nullptr) [[unlikely]]
+    return nullptr;
+  if (fd > highest_descriptor.load(std::memory_order_relaxed)) [[unlikely]]
+    note_descriptor(fd);
+  return &table[fd];
+}
 
 // One of the two directions, and what is known of it.
 struct direction {
@@ -82,14 +95,14 @@ inline constexpr direction writing_direction = {4, descriptor::writable, descrip
 // False if there is certainly nothing there: parking at once saves asking the kernel. A bit that no
 // try has ever cleared says nothing: the descriptor may be one that cannot move data this way at
 // all.
-inline bool worth_trying(const descriptor& d, const direction& to) {
-  if (d.registered.load(std::memory_order_acquire) == 0) return true;
+[[gnu::always_inline]] inline bool worth_trying(const descriptor& d, const direction& to) {
   uint32_t seen = d.ready.load(std::memory_order_seq_cst);
-  return (seen & to.bit) != 0 || (seen & to.tried) == 0;
+  return (seen & (to.bit | to.tried)) != to.tried;
 }
 
 // Before each try: an event that comes after this is not overlooked.
-inline void begin_try(descriptor& d, const direction& to) {
+[[gnu::always_inline]] inline void begin_try(descriptor& d, const direction& to) {
+  if (!worth_trying(d, to)) return;  // clear as it is
   if (d.registered.load(std::memory_order_acquire) == 0) return;
   uint32_t before = d.ready.fetch_and(~to.bit, std::memory_order_seq_cst);
   if ((before & to.tried) == 0) [[unlikely]]
@@ -99,20 +112,22 @@ inline void begin_try(descriptor& d, const direction& to) {
 // Wakes the next exclusive waiter if readiness for `events` is left.
 VERVET_DOOR void pass_on(descriptor& d, uint32_t events);
 
-// After a try that did not prove that nothing is left.
-inline void leave_rest(descriptor& d, const direction& to) {
-  if (d.registered.load(std::memory_order_acquire) == 0) return;
+// After a try that did not prove that nothing is left. True if pass_on() is owed.
+[[gnu::always_inline]] inline bool keep_rest(descriptor& d, const direction& to) {
   // If it is set, whoever clears it after this has the same duty.
   if ((d.ready.load(std::memory_order_seq_cst) & to.bit) == 0)
     d.ready.fetch_or(to.bit, std::memory_order_seq_cst);
-  if (d.waiting.load(std::memory_order_seq_cst) != 0) pass_on(d, to.events);
+  return d.waiting.load(std::memory_order_seq_cst) != 0;
+}
+inline void leave_rest(descriptor& d, const direction& to) {
+  if (keep_rest(d, to)) pass_on(d, to.events);
 }
 
 // Tries `call`, a system call that says `again` if there is nothing. A read mostly takes all there is;
 // room to write is mostly left: there the bit is cleared by whoever finds none, and then tries again.
 // What is left is the caller's to tell.
 template <typename Call, typename Result>
-auto try_call(descriptor& d, const direction& to, Call call, Result again) {
+[[gnu::always_inline]] inline auto try_call(descriptor& d, const direction& to, Call call, Result again) {
   if (to.bit == descriptor::writable) {
     auto result = call();
     if (!again(result)) return result;
@@ -130,13 +145,28 @@ enum class readiness : uint8_t {
   unpollable,   // epoll does not take it: do the operation, it will not wait
 };
 
-// Sleeps until `events` (EPOLLIN or EPOLLOUT) may be possible on `fd`. The first of several sleepers is
-// woken; if it leaves readiness behind it must call pass_on(). `renew`: the number may have got another
-// meaning unseen, so nothing that is known of it counts. `generation`, if not null: the one of which
-// the caller has asked the kernel; if the number was retired since, `closed`.
-VERVET_DOOR readiness wait_ready(int fd, uint32_t events, wait_for what, deadline until,
-                                 wait_class interruptible = wait_class::fallible,
-                                 bool renew = false, const uint32_t* generation = nullptr);
+// How a wait for a descriptor is meant.
+struct wait_options {
+  wait_class interruptible = wait_class::fallible;
+  // The number may have got another meaning unseen, so nothing that is known of it counts.
+  bool renew = false;
+  // After `ready` the caller tries at once, without a look at the bit, which may be clear: what it got is
+  // its own until it has left some.
+  bool tries = false;
+  // The caller has asked the kernel of `generation`: if the number was retired since, `closed`.
+  bool asked = false;
+  uint32_t generation = 0;
+};
+
+// Sleeps until `events` (EPOLLIN or EPOLLOUT) may be possible on `fd`, whose entry `d` is. The first of several
+// sleepers is woken; if it leaves readiness behind it must call pass_on().
+VERVET_DOOR readiness wait_ready(int fd, descriptor& d, uint32_t events, wait_for what, deadline until,
+                                 wait_options options = {});
+inline readiness wait_ready(int fd, uint32_t events, wait_for what, deadline until,
+                            wait_options options = {}) {
+  descriptor* d = descriptor_of(fd);
+  return d == nullptr ? readiness::unpollable : wait_ready(fd, *d, events, what, until, options);
+}
 
 // For waits on several descriptors (poll, select). The caller arms its parker, watches each descriptor,
 // looks whether something is ready already (poll with timeout 0), parks, and unwatches each.

@@ -135,7 +135,7 @@ bool kill(vervet_fiber& target) {
       target.marks.fetch_or(target.killed_early, std::memory_order_seq_cst);
       block = target.block.load(std::memory_order_seq_cst);
     }
-    if (block != nullptr) scope::cancel(block->root);
+    if (block != nullptr) scope::kill(*block);
   }
   target.marks.fetch_sub(1, std::memory_order_release);
   return runs;
@@ -195,7 +195,7 @@ wake_reason park_for_end(vervet_fiber& target, deadline until) {
   local_joiner joiner{self, self.next_epoch()};
   joiner.enter(target.joiners);
   closed.begins(joiner.epoch);
-  wake_reason reason = park_here(self, wait_class::api, wait_for::join, until);
+  wake_reason reason = park_here(self, wait_class::api, until);
   joiner.leave(target.joiners);
   return reason;
 }

@@ -21,19 +21,24 @@ void make_runnable(fiber& f) {
     scheduler::enqueue(f);
 }
 
+// It was asleep, and this caller has woken it.
+inline void was_woken(parker& who) {
+  if (who.kind_of_sleeper == sleeper_kind::fiber) [[likely]]
+    make_runnable(static_cast<fiber&>(who));
+  else if (who.kind_of_sleeper == sleeper_kind::os_thread)
+    sys::futex_wake(&who.word, 1);
+  else
+    static_cast<watcher&>(who).hub->fire(static_cast<watcher&>(who));
+}
+
 // Moves `who` from armed or asleep to woken, if its word still is `seen`.
 bool end_wait(parker& who, uint64_t seen, wake_reason reason) {
   park_state state = parker::state_of(seen);
   if (state != park_state::armed && state != park_state::asleep) return false;
   uint64_t woken = parker::pack(parker::epoch_of(seen), reason, park_state::woken);
   if (!who.word.compare_exchange_strong(seen, woken, std::memory_order_acq_rel)) return false;
-  if (who.kind_of_sleeper == sleeper_kind::os_thread)
-    sys::futex_wake(&who.word, 1);
-  else if (who.kind_of_sleeper == sleeper_kind::watcher)
-    static_cast<watcher&>(who).hub->fire(static_cast<watcher&>(who));
-  else if (state == park_state::asleep)
-    make_runnable(static_cast<fiber&>(who));
   // An armed fiber's stack is not saved yet: commit_park() sees the word and makes it runnable.
+  if (state == park_state::asleep || who.kind_of_sleeper != sleeper_kind::fiber) was_woken(who);
   return true;
 }
 
@@ -109,6 +114,12 @@ wake_reason sleep(parker& self, wait_for what, deadline until) {
 }  // namespace
 
 bool wake(parker& who, uint64_t epoch, wake_reason reason) {
+  uint64_t asleep = parker::pack(epoch, wake_reason::none, park_state::asleep);
+  uint64_t woken = parker::pack(epoch, reason, park_state::woken);
+  if (who.word.compare_exchange_strong(asleep, woken, std::memory_order_acq_rel)) [[likely]] {
+    was_woken(who);
+    return true;
+  }
   for (;;) {
     uint64_t seen = who.word.load(std::memory_order_acquire);
     if (parker::epoch_of(seen) != epoch) return false;
@@ -139,38 +150,62 @@ parker& self_parker() {
 }
 
 wake_reason park(parker& self, wait_for what, deadline until) {
-  bool scoped = scope::innermost() != nullptr && accepts_scopes(self);
+  if (!accepts_scopes(self)) return sleep(self, what, until);
+  fiber* f = self_state.current;
+  if (f != nullptr ? scope::only_kills(*f) : self_state.own.scopes == nullptr) [[likely]]
+    return sleep(self, what, until);
   deadline bound = until;
-  if (scoped && !scope::begin_wait(self, bound)) bound = at_once;
+  if (!scope::begin_wait(self, bound)) bound = at_once;
   if (bound == at_once && until != at_once)
     wake(self, parker::epoch_of(self.word.load(std::memory_order_relaxed)), wake_reason::cut);
   wake_reason reason = sleep(self, what, bound);
-  if (!scoped) return reason;
   scope::end_wait();
   return reason == wake_reason::timed_out && bound < until ? wake_reason::cut : reason;
 }
 
-// No commit: until the scopes know of the wait nobody else does, and then it may be made runnable, for
-// that is put into the hub's queue, which is looked at when this flow has left.
-wake_reason park_here(fiber& self, wait_class interruptible, wait_for, deadline until) {
-  uint64_t epoch = self.next_epoch();
-  self.present.store(interruptible, std::memory_order_relaxed);
-  self.word.store(parker::pack(epoch, wake_reason::none, park_state::asleep),
-                  std::memory_order_release);
-  bool scoped = self.own.scopes != nullptr && accepts_scopes(self);
-  deadline bound = until;
-  if (scoped && !scope::begin_wait(self, bound))
-    wake(self, epoch, wake_reason::cut);
-  else if (bound != never)
-    self.hub->arm_timer(self, epoch, bound);
+namespace {
+
+// Until the wait that arm_here() began is ended.
+inline wake_reason sleep_here(fiber& self, uint64_t epoch, deadline until) {
+  if (until != never) self.hub->arm_timer(self, epoch, until);
   self.hub->leave(self);
-  self.hub->cancel_timer(self);
+  if (until != never) self.hub->cancel_timer(self);
   uint64_t ended = self.word.load(std::memory_order_acquire);
   finish_wait(self, ended);
-  wake_reason reason = parker::reason_of(ended);
-  if (!scoped) return reason;
+  return parker::reason_of(ended);
+}
+
+[[gnu::noinline]] wake_reason park_here_scoped(fiber& self, uint64_t epoch, deadline until) {
+  deadline bound = until;
+  if (!scope::begin_wait(self, bound)) {
+    wake(self, epoch, wake_reason::cut);
+    bound = never;
+  }
+  wake_reason reason = sleep_here(self, epoch, bound);
   scope::end_wait();
   return reason == wake_reason::timed_out && bound < until ? wake_reason::cut : reason;
+}
+
+}  // namespace
+
+wake_reason park_here(fiber& self, wait_class interruptible, deadline until) {
+  // Where no scope can cut it, only flows of the same hub are there to wake it.
+  auto order = self.own.scopes == nullptr ? std::memory_order_relaxed : std::memory_order_seq_cst;
+  return park_here(self, self.arm_here(interruptible, order), until);
+}
+
+wake_reason park_here(fiber& self, uint64_t epoch, deadline until) {
+  if (scope::only_kills(self) || !accepts_scopes(self)) [[likely]]
+    return sleep_here(self, epoch, until);
+  return park_here_scoped(self, epoch, until);
+}
+
+void retract_here(fiber& self, uint64_t epoch) {
+  uint64_t asleep = parker::pack(epoch, wake_reason::none, park_state::asleep);
+  uint64_t awake = parker::pack(epoch, wake_reason::none, park_state::awake);
+  if (self.word.compare_exchange_strong(asleep, awake, std::memory_order_acq_rel)) return;
+  self.hub->leave(self);
+  finish_wait(self, self.word.load(std::memory_order_acquire));
 }
 
 wake_reason disarm(parker& self) {

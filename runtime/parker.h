@@ -82,6 +82,15 @@ struct parker {
     word.store(pack(epoch, wake_reason::none, park_state::armed), std::memory_order_seq_cst);
     return epoch;
   }
+
+  // The same for a light fiber, which has committed with that: who wakes it puts it into its hub's queue, and
+  // that is not looked at before it has left. park_here() or retract_here() must follow.
+  uint64_t arm_here(wait_class interruptible, std::memory_order order = std::memory_order_seq_cst) {
+    present.store(interruptible, std::memory_order_relaxed);
+    uint64_t epoch = next_epoch();
+    word.store(pack(epoch, wake_reason::none, park_state::asleep), order);
+    return epoch;
+  }
 };
 
 // Tries to end the wait `epoch` of `who`. Returns true if this call is the one that ended it.
@@ -103,8 +112,12 @@ VERVET_DOOR parker& self_parker();
 // Returns `interrupted` without sleeping if an interruption that the wait accepts is due already.
 VERVET_DOOR wake_reason park(parker& self, wait_for what, deadline until);
 
-// arm() and park() in one, for a light fiber that nobody but its own hub and its scopes can wake.
-wake_reason park_here(fiber& self, wait_class interruptible, wait_for what, deadline until);
+// The same for a light fiber, after arm_here().
+wake_reason park_here(fiber& self, uint64_t epoch, deadline until);
+// Both, where nobody but its own hub and its scopes can wake it.
+wake_reason park_here(fiber& self, wait_class interruptible, deadline until);
+// Gives that wait up. A waker that was faster has queued the fiber: it takes its turn.
+void retract_here(fiber& self, uint64_t epoch);
 
 // Gives up the armed wait without sleeping. Returns the reason if a waker had won, else none.
 VERVET_DOOR wake_reason disarm(parker& self);

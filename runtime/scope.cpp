@@ -82,6 +82,12 @@ void cancel(vervet_scope& s) {
               wake_reason::cut);
 }
 
+// Its own waits show no sleeper while this is their only scope; those of a flow that stands for it do.
+void kill(fiber& f) {
+  cancel(f.root);
+  interrupt(f, static_cast<uint32_t>(wait_class::scopes), wake_reason::cut);
+}
+
 }  // namespace vervet::scope
 
 using namespace vervet;

@@ -40,5 +40,15 @@ bool bounded();
 
 void cancel(vervet_scope& s);
 
+// Marks a fiber's outermost scope and ends the wait that it cuts.
+void kill(fiber& f);
+
+// True if the fiber's kill is all that can cut its waits, and has not come. For the sleeper itself, after it has
+// armed: kill() marks, then looks at the fiber's wait, so that nobody need be told whose it is.
+inline bool only_kills(const fiber& f) {
+  if (f.own.scopes == nullptr) return true;
+  return f.own.scopes == &f.root && __atomic_load_n(&f.root.cancelled, __ATOMIC_SEQ_CST) == 0;
+}
+
 }  // namespace scope
 }  // namespace vervet

@@ -32,7 +32,8 @@ class bell {
   }
 
   readiness wait(deadline until) {
-    return wait_ready(fd_, EPOLLIN, wait_for::signal, until, wait_class::cancellable);
+    return wait_ready(fd_, EPOLLIN, wait_for::signal, until,
+                      {.interruptible = wait_class::cancellable});
   }
 
   void close() { close_waited(fd_); }
