@@ -11,6 +11,7 @@
 
 #include <vervet/buffer.hpp>
 #include <vervet/detail/descriptor.hpp>
+#include <vervet/detail/system_call.hpp>
 #include <vervet/time.hpp>
 
 namespace vervet {
@@ -61,7 +62,7 @@ class fd : public detail::descriptor {
   std::size_t read_some(buffer to, deadline until = {}) {
     if (to.size() == 0) return 0;
     return io(VERVET_READABLE, 0, until, "vervet: read",
-              [=, this] { return ::read(native_handle(), to.data(), to.size()); });
+              [=, this] { return detail::read(native_handle(), to.data(), to.size()); });
   }
 
   // write_some() waits until something can be written, and returns how much was. broken_pipe if

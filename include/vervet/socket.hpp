@@ -13,6 +13,7 @@
 #include <vervet/address.hpp>
 #include <vervet/buffer.hpp>
 #include <vervet/detail/descriptor.hpp>
+#include <vervet/detail/system_call.hpp>
 #include <vervet/time.hpp>
 
 namespace vervet {
@@ -99,14 +100,14 @@ class stream_socket : public socket {
   std::size_t read_some(buffer to, deadline until = {}) {
     if (to.size() == 0) return 0;
     return io(VERVET_READABLE, to.size(), until, "vervet: receive",
-              [=, this] { return ::recv(native_handle(), to.data(), to.size(), 0); });
+              [=, this] { return detail::receive(native_handle(), to.data(), to.size(), 0); });
   }
 
   // write_some() waits until the kernel takes something, and returns how many bytes it took.
   // broken_pipe or connection_reset once the peer has gone.
   std::size_t write_some(const_buffer from, deadline until = {}) {
     return io(VERVET_WRITABLE, from.size(), until, "vervet: send", [=, this] {
-      return ::send(native_handle(), from.data(), from.size(), MSG_NOSIGNAL);
+      return detail::send(native_handle(), from.data(), from.size(), MSG_NOSIGNAL);
     });
   }
 
@@ -139,8 +140,9 @@ class datagram_socket : public socket {
     return {size, address(reinterpret_cast<sockaddr*>(&raw), length)};
   }
   std::size_t receive(buffer to, deadline until = {}) {
-    return io(VERVET_READABLE, 0, until, "vervet: receive",
-              [=, this] { return ::recv(native_handle(), to.data(), to.size(), MSG_TRUNC); });
+    return io(VERVET_READABLE, 0, until, "vervet: receive", [=, this] {
+      return detail::receive(native_handle(), to.data(), to.size(), MSG_TRUNC);
+    });
   }
 
   // Waits for room in the kernel's buffer. message_size if it is too long; connection_refused may
@@ -153,8 +155,9 @@ class datagram_socket : public socket {
   }
   // REQUIRES: connected.
   void send(const_buffer message, deadline until = {}) {
-    io(VERVET_WRITABLE, 0, until, "vervet: send",
-       [=, this] { return ::send(native_handle(), message.data(), message.size(), MSG_NOSIGNAL); });
+    io(VERVET_WRITABLE, 0, until, "vervet: send", [=, this] {
+      return detail::send(native_handle(), message.data(), message.size(), MSG_NOSIGNAL);
+    });
   }
 
   // Sets the one peer of send() and receive(). Does not wait.
