@@ -10,6 +10,7 @@
 #include "runtime/scope.h"
 #include "runtime/sys.h"
 #include "runtime/thread_state.h"
+#include "runtime/watcher.h"
 #include "vervet/abi.h"
 
 using namespace vervet;
@@ -19,18 +20,12 @@ namespace {
 // What one wait has come to: 0, an error number, or -1 if it goes on.
 int error_of(readiness r) {
   switch (r) {
-    case readiness::ready:
-      return 0;
-    case readiness::timed_out:
-      return ETIMEDOUT;
-    case readiness::closed:
-      return EBADF;
-    case readiness::cut:
-      return ECANCELED;
-    case readiness::unpollable:
-      return EPERM;
-    case readiness::interrupted:
-      handle_interruption(false);
+    case readiness::ready: return 0;
+    case readiness::timed_out: return ETIMEDOUT;
+    case readiness::closed: return EBADF;
+    case readiness::cut: return ECANCELED;
+    case readiness::unpollable: return EPERM;
+    case readiness::interrupted: handle_interruption(false);
   }
   return -1;
 }
@@ -63,8 +58,7 @@ inline int wait_in_hub(int fd, descriptor& d, uint32_t events, deadline until,
   return error;
 }
 
-inline int wait(int fd, descriptor& d, uint32_t events, deadline until,
-                wait_options options) {
+inline int wait(int fd, descriptor& d, uint32_t events, deadline until, wait_options options) {
   if (self_state.current == nullptr) [[unlikely]]
     return wait_as_thread(fd, d, events, until, options);
   return wait_in_hub(fd, d, events, until, options);
@@ -115,7 +109,8 @@ struct request {
 
 bool says_again(ssize_t value) { return value < 0 && (errno == EAGAIN || errno == EWOULDBLOCK); }
 
-// What follows is made for each direction, and in one piece: two calls of it are a request of a server.
+// What follows is made for each direction, and in one piece: two calls of it are a request of a
+// server.
 
 // After a try that has failed. False if it may succeed later.
 template <const direction& way>
@@ -182,7 +177,8 @@ int vervet_wait_fd(int fd, unsigned events, int64_t deadline) {
   if (!descriptors_start()) return EAGAIN;
   descriptor* d = descriptor_of(fd);
   if (d == nullptr) return EPERM;
-  return wait(fd, *d, reads ? EPOLLIN : EPOLLOUT, deadline, {.interruptible = wait_class::api, .renew = true});
+  return wait(fd, *d, reads ? EPOLLIN : EPOLLOUT, deadline,
+              {.interruptible = wait_class::api, .renew = true});
 }
 
 int vervet_adopt_fd(int fd) {
@@ -211,6 +207,37 @@ int vervet_io(int fd, unsigned events, ssize_t (*attempt)(void*), void* argument
   request r{fd, generation, *d, attempt, argument, wanted, deadline, result};
   if (events == VERVET_READABLE) return move<reading_direction>(r);
   if (events == VERVET_WRITABLE) return move<writing_direction>(r);
+  return EINVAL;
+}
+
+namespace {
+
+template <const direction& way>
+int start(vervet_watcher& watcher, const request& r) {
+  for (bool tries = worth_trying(r.d, way);; tries = true) {
+    if (tries && try_once<way>(r)) return 0;
+    int error = start_watcher(watcher, true);
+    if (error == 0) return EINPROGRESS;
+    if (error != EALREADY) return error == EPERM ? EBADF : error;
+  }
+}
+
+bool was_closed(vervet_watcher& watcher) {
+  uint64_t word = inside(watcher).word.load(std::memory_order_acquire);
+  return inside(watcher).hub != nullptr && parker::reason_of(word) == wake_reason::closed;
+}
+
+}  // namespace
+
+int vervet_io_start(vervet_watcher* watcher, ssize_t (*attempt)(void*), void* argument,
+                    size_t wanted, vervet_io_result* result) {
+  int fd = watcher->fd;
+  descriptor* d = descriptor_of(fd);
+  // Its number may be another's by now.
+  if (d == nullptr || was_closed(*watcher)) return EBADF;
+  request r{fd, 0, *d, attempt, argument, wanted, never, result};
+  if (watcher->events == VERVET_READABLE) return start<reading_direction>(*watcher, r);
+  if (watcher->events == VERVET_WRITABLE) return start<writing_direction>(*watcher, r);
   return EINVAL;
 }
 

@@ -35,6 +35,11 @@ uint32_t bits_of(uint32_t events) {
   return bits;
 }
 
+// Of EPOLLIN or EPOLLOUT.
+inline uint32_t bit_of(uint32_t event) {
+  return event == EPOLLIN ? descriptor::readable : descriptor::writable;
+}
+
 uint64_t cookie_of(int fd, const descriptor& d) {
   return static_cast<uint64_t>(d.generation.load(std::memory_order_relaxed)) << 32 |
          static_cast<uint32_t>(fd);
@@ -104,13 +109,14 @@ inline void unlink(descriptor& d, fd_waiter& w) {
   count_waiting(d, -1u);
 }
 
-// Wakes every watcher and, per direction, the first exclusive waiter. REQUIRES: d.mutex.
+// Wakes every watcher (or those that trust alone) and, per direction, the first exclusive waiter.
+// REQUIRES: d.mutex.
 void wake_waiters(descriptor& d, uint32_t events, bool watchers_too) {
   uint32_t given = 0;
   for (fd_waiter* w = d.waiters.front(); w != nullptr;) {
     fd_waiter* next = d.waiters.after(w);
     uint32_t direction = w->events & (EPOLLIN | EPOLLOUT);
-    bool skip = w->exclusive ? (given & direction) != 0 : !watchers_too;
+    bool skip = w->exclusive ? (given & direction) != 0 : !watchers_too && !w->trusts;
     if (!skip && wants(*w, events)) {
       bool exclusive = w->exclusive;
       unlink(d, *w);
@@ -215,8 +221,7 @@ readiness wait_ready(int fd, descriptor& d, uint32_t events, wait_for what, dead
   count_waiting(d, 1);
   waiter.epoch = here != nullptr ? here->arm_here(options.interruptible)
                                  : self.arm(options.interruptible);
-  uint32_t wanted = events == EPOLLIN ? descriptor::readable : descriptor::writable;
-  bool ready = (d.ready.load(std::memory_order_seq_cst) & wanted) != 0;
+  bool ready = (d.ready.load(std::memory_order_seq_cst) & bit_of(events)) != 0;
   if (result != 0 || ready) [[unlikely]] {
     count_waiting(d, -1u);
     d.mutex.release();
@@ -258,7 +263,9 @@ void pass_on(descriptor& d, uint32_t events) {
 
 namespace {
 
-int watch(fd_waiter& waiter, parker& self, uint64_t epoch, int fd, uint32_t events, bool renew) {
+enum class trust { asks, asks_anew, trusts };
+
+int watch(fd_waiter& waiter, parker& self, uint64_t epoch, int fd, uint32_t events, trust how) {
   descriptor* d = descriptor_of(fd);
   if (d == nullptr) return EBADF;
   waiter.who = &self;
@@ -266,10 +273,18 @@ int watch(fd_waiter& waiter, parker& self, uint64_t epoch, int fd, uint32_t even
   waiter.events = events;
   waiter.exclusive = false;
   lock_guard guard(d->mutex);
-  int result = ensure_registered(covering_hub(light_self()), fd, *d, renew);
+  bool anew = how == trust::asks_anew;
+  int result = ensure_registered(covering_hub(light_self()), fd, *d, anew);
   if (result != 0) return -result;
+  bool trusts = how == trust::trusts;
+  if (trusts) waiter.trusts = true;
+  // Before the bit is looked at, as in wait_ready().
+  d->waiting.fetch_add(1, std::memory_order_seq_cst);
+  if (trusts && (d->ready.load(std::memory_order_seq_cst) & bit_of(events)) != 0) {
+    count_waiting(*d, -1u);
+    return EALREADY;
+  }
   waiter.fd = fd;
-  count_waiting(*d, 1);
   link(*d, waiter);
   return 0;
 }
@@ -277,11 +292,15 @@ int watch(fd_waiter& waiter, parker& self, uint64_t epoch, int fd, uint32_t even
 }  // namespace
 
 bool watch(fd_waiter& waiter, parker& self, uint64_t epoch, int fd, uint32_t events) {
-  return watch(waiter, self, epoch, fd, events, false) == 0;
+  return watch(waiter, self, epoch, fd, events, trust::asks) == 0;
 }
 
 int watch_anew(fd_waiter& waiter, parker& self, uint64_t epoch, int fd, uint32_t events) {
-  return watch(waiter, self, epoch, fd, events, true);
+  return watch(waiter, self, epoch, fd, events, trust::asks_anew);
+}
+
+int watch_known(fd_waiter& waiter, parker& self, uint64_t epoch, int fd, uint32_t events) {
+  return watch(waiter, self, epoch, fd, events, trust::trusts);
 }
 
 void unwatch(fd_waiter& waiter) {

@@ -38,6 +38,7 @@ struct fd_waiter : list_hook {
   uint32_t events = 0;      // EPOLLIN, EPOLLOUT, EPOLLPRI, EPOLLRDHUP
   bool exclusive = false;   // one exclusive waiter is woken an event; it passes on what it leaves
   bool tries = false;       // an exclusive one that tries once it is woken, whatever the bit says
+  bool trusts = false;      // one of the others, which does not ask the kernel: it is told of what is left
   int fd = -1;              // -1: not watching
 };
 
@@ -174,6 +175,9 @@ inline readiness wait_ready(int fd, uint32_t events, wait_for what, deadline unt
 VERVET_DOOR bool watch(fd_waiter& waiter, parker& self, uint64_t epoch, int fd, uint32_t events);
 // The same with `renew`, and the reason: 0, EBADF, EPERM, EMFILE.
 int watch_anew(fd_waiter& waiter, parker& self, uint64_t epoch, int fd, uint32_t events);
+// The same for who trusts the bit of `events` (EPOLLIN or EPOLLOUT) and asks nobody. EALREADY, and no watch, if it
+// is set.
+int watch_known(fd_waiter& waiter, parker& self, uint64_t epoch, int fd, uint32_t events);
 VERVET_DOOR void unwatch(fd_waiter& waiter);
 
 // The number is about to be closed or replaced: wakes all its waiters with `closed`, removes the

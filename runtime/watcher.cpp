@@ -11,8 +11,6 @@
 namespace vervet {
 namespace {
 
-watcher& inside(vervet_watcher& outer) { return *reinterpret_cast<watcher*>(outer.ours); }
-
 // What the callback is told: what is known to be possible of what was asked for.
 unsigned events_of(watcher& w) {
   if (w.outer->fd < 0) return 0;
@@ -100,36 +98,38 @@ void light_hub::unpin() {
     own_flow_left_alone();
 }
 
-}  // namespace vervet
-
-using namespace vervet;
-
-int vervet_watcher_start(vervet_watcher* outer) {
+int start_watcher(vervet_watcher& outer, bool known) {
   light_hub* hub = light_hub::here();
   if (hub == nullptr || !descriptors_start()) return EAGAIN;
   runtime_scope scope;
-  watcher& w = *new (outer->ours) watcher;
+  watcher& w = *new (outer.ours) watcher;
   w.kind_of_sleeper = sleeper_kind::watcher;
   w.hub = hub;
-  w.outer = outer;
+  w.outer = &outer;
   uint64_t epoch = w.arm(wait_class::uninterruptible);
   w.started = true;
   hub->flows.add_flow();
   hub->pin();
-  if (outer->fd >= 0) hub->begin_watching();
+  if (outer.fd >= 0) hub->begin_watching();
   uint32_t events = 0;
-  if ((outer->events & VERVET_READABLE) != 0) events |= EPOLLIN;
-  if ((outer->events & VERVET_WRITABLE) != 0) events |= EPOLLOUT;
-  if (outer->deadline != never) hub->arm_timer(w, epoch, outer->deadline);
+  if ((outer.events & VERVET_READABLE) != 0) events |= EPOLLIN;
+  if ((outer.events & VERVET_WRITABLE) != 0) events |= EPOLLOUT;
+  if (outer.deadline != never) hub->arm_timer(w, epoch, outer.deadline);
   int error = 0;
-  if (outer->fd >= 0)
-    error = watch_anew(w.descriptor_wait, w, epoch, outer->fd, events);
+  if (outer.fd >= 0)
+    error = (known ? watch_known : watch_anew)(w.descriptor_wait, w, epoch, outer.fd, events);
   if (error != 0) {
     finish(w);
     hub->unfire(w);
   }
   return error;
 }
+
+}  // namespace vervet
+
+using namespace vervet;
+
+int vervet_watcher_start(vervet_watcher* outer) { return start_watcher(*outer, false); }
 
 void vervet_watcher_stop(vervet_watcher* outer) {
   runtime_scope scope;

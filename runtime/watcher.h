@@ -21,6 +21,12 @@ struct watcher : parker, timer_node, list_hook {
   bool started = false;
 };
 
+inline watcher& inside(vervet_watcher& outer) { return *reinterpret_cast<watcher*>(outer.ours); }
+
+// vervet_watcher_start(); `known`: for one event of an adopted descriptor, which is trusted: EALREADY if that may be
+// possible now.
+int start_watcher(vervet_watcher& outer, bool known);
+
 static_assert(sizeof(watcher) <= sizeof(vervet_watcher::ours));
 
 }  // namespace vervet

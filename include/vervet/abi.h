@@ -142,6 +142,12 @@ VERVET_API int vervet_watcher_start(vervet_watcher* watcher);
 /* Afterwards the callback is not begun any more. On the watcher's thread. */
 VERVET_API void vervet_watcher_stop(vervet_watcher* watcher);
 
+/* As vervet_io() on the descriptor that stands in the watcher, for one of its two events, by who does not
+ * wait there: where vervet_io() would, the watcher is started, and EINPROGRESS returned; its callback is to
+ * call this again. The watcher is zeroed before the first call. EBADF also if `fd` was closed meanwhile. */
+VERVET_API int vervet_io_start(vervet_watcher* watcher, ssize_t (*attempt)(void*), void* argument,
+                               size_t wanted, vervet_io_result* result);
+
 /* Has the hub call back soon. Any thread; the watcher is not started, only its callback used. It
  * must not be posted again before the callback has begun. 0, or ESRCH if the hub's thread has ended. */
 VERVET_API int vervet_hub_post(vervet_hub* hub, vervet_watcher* watcher);

@@ -26,12 +26,13 @@
 #include <utility>
 
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <vervet/abi.h>
 #include <vervet/after.hpp>
 #include <vervet/detail/coroutine.hpp>
+#include <vervet/detail/descriptor.hpp>
 #include <vervet/detail/observation.hpp>
+#include <vervet/detail/system_call.hpp>
 #include <vervet/detail/wait_queue.hpp>
 #include <vervet/error.hpp>
 #include <vervet/fiber.hpp>
@@ -213,6 +214,11 @@ class watching_once : public suspension, private vervet_watcher {
 
   // 0, or why it cannot be watched.
   int watch() noexcept { return vervet_watcher_start(this); }
+  // vervet_io_start().
+  int start_known(ssize_t (*attempt)(void*), void* argument, std::size_t size,
+                  vervet_io_result& result) noexcept {
+    return vervet_io_start(this, attempt, argument, size, &result);
+  }
   void withdraw() noexcept final { vervet_watcher_stop(this); }
   int descriptor() const noexcept { return fd; }
 };
@@ -247,7 +253,8 @@ class becoming_ready final : public watching_once {
   }
 };
 
-// A system call that is tried until it does not fail by EAGAIN.
+// A system call that is tried until it does not fail by EAGAIN. What is known of our own
+// descriptors' readiness spares tries.
 class transferring : public watching_once {
  public:
   std::size_t await_resume() {
@@ -256,39 +263,57 @@ class transferring : public watching_once {
   }
 
  protected:
-  transferring(int descriptor, unsigned wanted, vervet::deadline until)
-      : watching_once(descriptor, wanted, until) {}
+  transferring(int descriptor, bool own, unsigned wanted, vervet::deadline until)
+      : watching_once(descriptor, wanted, until), own_(own) {}
 
-  // As the system call; adds to done_ what it has moved. Returns whether there is more to do.
-  virtual bool attempt(ssize_t& result) = 0;
+  // The system call on what is left to do, and how much that is.
+  virtual ssize_t attempt() = 0;
+  virtual std::size_t left() const noexcept = 0;
+  // It has moved so much. Returns whether there is more to do.
+  virtual bool moved(std::size_t size) = 0;
 
   std::size_t done_ = 0;
 
  private:
+  // 0 and what a try has come to; EINPROGRESS: arrived() will be called.
+  int start(vervet_io_result& result) {
+    if (own_)
+      return start_known([](void* self) { return of(self)->attempt(); }, this, left(), result);
+    result.value = attempt();
+    result.error = errno;
+    if (result.value >= 0 || (result.error != EAGAIN && result.error != EWOULDBLOCK)) return 0;
+    int error = watch();
+    return error == 0 ? EINPROGRESS : error;
+  }
+  static transferring* of(void* self) noexcept { return static_cast<transferring*>(self); }
+
   bool begin() final {
-    for (;;) {
-      ssize_t result = 0;
-      if (!attempt(result)) return false;
-      if (result >= 0 || errno == EINTR) continue;
-      if (errno != EAGAIN && errno != EWOULDBLOCK)
-        throw_error(errno, "vervet: async_read, async_write");
-      if (int error = watch()) throw_error(error, "vervet: async_read, async_write");
-      return true;
-    }
+    do {
+      vervet_io_result result{};
+      int error = start(result);
+      if (error == EINPROGRESS) return true;
+      if (error == 0 && result.value < 0) error = result.error;
+      if (error == EINTR) continue;
+      if (error != 0) throw_error(error, "vervet: async_read, async_write");
+      if (!moved(static_cast<std::size_t>(result.value))) return false;
+    } while (true);
   }
   bool begin_again() final { return begin(); }
+
+  bool own_;
 };
 
 class reading final : public transferring {
  public:
-  reading(int descriptor, std::span<std::byte> into, vervet::deadline until)
-      : transferring(descriptor, VERVET_READABLE, until), into_(into) {}
+  reading(int descriptor, bool own, std::span<std::byte> into, vervet::deadline until)
+      : transferring(descriptor, own, VERVET_READABLE, until), into_(into) {}
 
  private:
-  bool attempt(ssize_t& result) override {
-    result = ::read(descriptor(), into_.data(), into_.size());
-    if (result >= 0) done_ = static_cast<std::size_t>(result);
-    return result < 0;
+  ssize_t attempt() override { return detail::read(descriptor(), into_.data(), into_.size()); }
+  std::size_t left() const noexcept override { return into_.size(); }
+  bool moved(std::size_t size) override {
+    done_ = size;
+    return false;
   }
 
   std::span<std::byte> into_;
@@ -296,20 +321,25 @@ class reading final : public transferring {
 
 class writing final : public transferring {
  public:
-  writing(int descriptor, std::span<const std::byte> from, vervet::deadline until)
-      : transferring(descriptor, VERVET_WRITABLE, until), from_(from) {}
+  writing(int descriptor, bool own, std::span<const std::byte> from, vervet::deadline until)
+      : transferring(descriptor, own, VERVET_WRITABLE, until), from_(from) {}
 
  private:
-  bool attempt(ssize_t& result) override {
+  ssize_t attempt() override {
     std::span<const std::byte> rest = from_.subspan(done_);
-    if (rest.empty()) return false;
+    // send() of nothing would be an empty message.
+    if (rest.empty()) return 0;
     if (is_socket_) {
-      result = ::send(descriptor(), rest.data(), rest.size(), MSG_NOSIGNAL);
-      if (result < 0 && errno == ENOTSOCK) is_socket_ = false;
+      ssize_t sent = detail::send(descriptor(), rest.data(), rest.size(), MSG_NOSIGNAL);
+      if (sent >= 0 || errno != ENOTSOCK) return sent;
+      is_socket_ = false;
     }
-    if (!is_socket_) result = ::write(descriptor(), rest.data(), rest.size());
-    if (result > 0) done_ += static_cast<std::size_t>(result);
-    return true;
+    return detail::write(descriptor(), rest.data(), rest.size());
+  }
+  std::size_t left() const noexcept override { return from_.size() - done_; }
+  bool moved(std::size_t size) override {
+    done_ += size;
+    return done_ < from_.size();
   }
 
   std::span<const std::byte> from_;
@@ -323,6 +353,10 @@ requires requires(const D& d) {
   { d.native_handle() } -> std::convertible_to<int>;
 }
 int number_of(const D& d) { return d.native_handle(); }
+
+// Whether it is one that this library has adopted.
+template <typename D>
+inline constexpr bool is_own = std::derived_from<D, class descriptor>;
 
 template <typename D>
 concept descriptor_like = requires(const D& d) {
@@ -370,7 +404,8 @@ template <detail::acquirable T>
 // Throws timed_out; std::system_error with read()'s error.
 template <detail::descriptor_like D, std::ranges::contiguous_range Buffer>
 [[nodiscard]] auto async_read(const D& fd, Buffer&& buffer, deadline until = {}) {
-  return detail::reading(detail::number_of(fd), std::as_writable_bytes(std::span(buffer)), until);
+  return detail::reading(detail::number_of(fd), detail::is_own<D>,
+                         std::as_writable_bytes(std::span(buffer)), until);
 }
 
 // co_await async_write(fd, bytes): writes all of it; returns how many bytes that were. No SIGPIPE
@@ -378,7 +413,8 @@ template <detail::descriptor_like D, std::ranges::contiguous_range Buffer>
 // Throws as async_read(); a part may have been written then.
 template <detail::descriptor_like D, std::ranges::contiguous_range Bytes>
 [[nodiscard]] auto async_write(const D& fd, const Bytes& bytes, deadline until = {}) {
-  return detail::writing(detail::number_of(fd), std::as_bytes(std::span(bytes)), until);
+  return detail::writing(detail::number_of(fd), detail::is_own<D>, std::as_bytes(std::span(bytes)),
+                         until);
 }
 
 }  // namespace vervet
