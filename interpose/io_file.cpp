@@ -138,8 +138,13 @@ long read(int fd, void* buffer, size_t size) {
   start_call();
   descriptor* d = known(fd);
   // Reading nothing is answered at once, also by an empty socket.
-  if (!waits(d) || size == 0)
-    return lasting_call(SYS_read, fd, sys::word(buffer), static_cast<long>(size));
+  if (!waits(d) || size == 0) {
+    auto call = [&] {
+      return lasting_call(SYS_read, fd, sys::word(buffer), static_cast<long>(size));
+    };
+    bool notes = d != nullptr && is_socket(*d) && size != 0;
+    return notes ? note_receive(fd, *d, size, 0, call) : call();
+  }
   if (is_socket(*d)) [[likely]] {
     operation op = reading(fd, *d);
     long moved = receive_bytes(op, buffer, size, 0, nullptr, nullptr);

@@ -38,14 +38,15 @@ class waiter_array {
 
 constexpr long interrupted = -4095;  // no error number is that large
 
-// `ask` is the poll that does not wait; `watch_all(waiters, self, epoch)` watches what it asks
-// about. Returns what `ask` says if not 0, 0 once `until` has passed, or `interrupted`.
+// `ask` is the poll that does not wait; `watch_all(self, epoch)` watches what it asks about, and
+// returns false if there is certainly nothing yet, which saves the first asking. Returns what `ask`
+// says if not 0, 0 once `until` has passed, or `interrupted`.
 template <typename Ask, typename WatchAll>
 long ask_and_park(waiter_array& waiters, deadline until, Ask ask, WatchAll watch_all) {
   for (;;) {
     parker& self = self_parker();
-    watch_all(self, self.arm(wait_class::fallible));
-    long found = ask();
+    bool worth_asking = watch_all(self, self.arm(wait_class::fallible));
+    long found = worth_asking ? ask() : 0;
     wake_reason reason = wake_reason::ready;
     if (found == 0)
       reason = park(self, wait_for::poll, until);
@@ -88,31 +89,62 @@ long ask_poll(pollfd* fds, size_t count) {
   return result;
 }
 
+// The direction if it is one that a readiness bit speaks of, else 0. (The end of a stream and
+// urgent data are something to read.)
+uint32_t single_direction(short events) {
+  uint32_t wanted = epoll_events_of(events);
+  if ((wanted & EPOLLIN) != 0) wanted &= ~static_cast<uint32_t>(EPOLLPRI);
+  wanted &= ~static_cast<uint32_t>(EPOLLRDHUP);
+  return wanted == EPOLLIN || wanted == EPOLLOUT ? wanted : 0;
+}
+
+// What a read does not take stays for a poll to see.
+bool may_be_urgent(const descriptor& d, short events) {
+  return (events & POLLPRI) != 0 &&
+         (d.ready.load(std::memory_order_seq_cst) & descriptor::irregular) != 0;
+}
+
+// Whether the kernel may find something: the bits do not know better.
+bool worth_asking(const pollfd& one) {
+  if (one.fd < 0) return false;
+  uint32_t direction = single_direction(one.events);
+  const descriptor* d = direction != 0 ? known(one.fd) : nullptr;
+  if (d == nullptr) return true;
+  return worth_trying(*d, direction == EPOLLIN ? reading_direction : writing_direction) ||
+         may_be_urgent(*d, one.events);
+}
+
+bool worth_asking(const pollfd* fds, size_t count) {
+  for (size_t i = 0; i < count; ++i)
+    if (worth_asking(fds[i])) return true;
+  return false;
+}
+
 long poll_many(pollfd* fds, size_t count, deadline until) {
   waiter_array waiters(count);
   if (!waiters.complete()) return -ENOMEM;
   auto watch_all = [&](parker& self, uint64_t epoch) {
-    for (size_t i = 0; i < count; ++i)
-      if (fds[i].fd >= 0) watch(waiters[i], self, epoch, fds[i].fd, epoll_events_of(fds[i].events));
+    bool all = true;
+    for (size_t i = 0; i < count; ++i) {
+      if (fds[i].fd < 0) continue;
+      // Should it not ask, it is told of what others leave.
+      waiters[i].trusts = true;
+      all = watch(waiters[i], self, epoch, fds[i].fd, epoll_events_of(fds[i].events)) && all;
+    }
+    return !all || worth_asking(fds, count);
   };
   return ask_and_park(
       waiters, until, [&] { return ask_poll(fds, count); }, watch_all);
-}
-
-// The direction if it is one that a readiness bit speaks of, else 0.
-uint32_t single_direction(short events) {
-  uint32_t wanted = epoll_events_of(events) & ~static_cast<uint32_t>(EPOLLRDHUP);
-  return wanted == EPOLLIN || wanted == EPOLLOUT ? wanted : 0;
 }
 
 // Asks and parks on one descriptor; a bit that is known clear saves the asking, but for a look that
 // does not wait: what the caller just did itself must show, and the bit learns of it a little
 // later. Returns as ask_and_park(), or -EOPNOTSUPP if it cannot be waited for like this.
 template <typename Ask>
-long ask_and_park_on_one(operation& op, deadline until, Ask ask) {
+long ask_and_park_on_one(operation& op, deadline until, Ask ask, short events = 0) {
   if (until == at_once) return ask();
   for (;;) {
-    if (worth_trying(op)) {
+    if (worth_trying(op) || may_be_urgent(op.d, events)) {
       begin(op);
       long found = ask();
       // Nothing was taken: what is there is still there, for others too.
@@ -133,7 +165,8 @@ long ask_and_park_on_one(operation& op, deadline until, Ask ask) {
 long poll_one(pollfd& one, descriptor& d, uint32_t direction, deadline until) {
   operation op{one.fd, d, direction};
   one.revents = 0;
-  return ask_and_park_on_one(op, until, [&] { return ask_poll(&one, 1); });
+  return ask_and_park_on_one(
+      op, until, [&] { return ask_poll(&one, 1); }, one.events);
 }
 
 // The size of the kernel's table of our descriptors, as it stands in /proc/self/status.
@@ -264,6 +297,7 @@ long select_once(selection& s, deadline until) {
   auto watch_all = [&](parker& self, uint64_t epoch) {
     size_t next = 0;
     s.each([&](int fd, uint32_t events) { watch(waiters[next++], self, epoch, fd, events); });
+    return true;
   };
   return ask_and_park(
       waiters, until, [&] { return s.ask(); }, watch_all);
@@ -279,7 +313,8 @@ long poll(pollfd* fds, size_t count, deadline until) {
     long found = unless_interrupted([&] { return poll_one(*fds, *d, direction, until); });
     if (found != -EOPNOTSUPP) return found;
   }
-  long found = ask_poll(fds, count);
+  bool knows = count > 1 && until != at_once && fds != nullptr && !worth_asking(fds, count);
+  long found = knows ? 0 : ask_poll(fds, count);
   if (found != 0) return found;
   if (until == at_once) {
     scheduler::yield();

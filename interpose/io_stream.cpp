@@ -29,21 +29,10 @@ long peek_all(operation& op, long seen, size_t size, call_again again) {
   return seen;
 }
 
-// A receive that does not wait tells what is left all the same: the poll() that follows can park at
-// once.
-template <typename Call>
-long note_receive(int fd, descriptor& d, size_t size, int flags, Call call) {
-  operation op = reading(fd, d);
-  if ((flags & (MSG_OOB | MSG_ERRQUEUE)) != 0) return call();
-  begin(op);
-  long moved = call();
-  if (moved != -EAGAIN) settle_read(op, moved, size, flags & ~MSG_DONTWAIT);
-  return moved;
-}
-
 }  // namespace
 
 void settle_read(const operation& op, long moved, size_t wanted, int flags) {
+  if (moved == -EAGAIN && op.d.low_water.load(std::memory_order_relaxed) == 0) return;
   if (wanted > most_bytes) wanted = most_bytes;
   if ((flags & ~harmless_flags) != 0) return leave_rest(op);
   settle(op, moved, wanted);

@@ -47,6 +47,18 @@ long end_or_again(const operation& op);
 // settle() for a receive with these flags.
 void settle_read(const operation& op, long moved, size_t wanted, int flags);
 
+// A receive that does not wait tells what is left all the same: the poll() that follows can park at
+// once.
+template <typename Call>
+long note_receive(int fd, descriptor& d, size_t size, int flags, Call call) {
+  operation op = reading(fd, d);
+  if ((flags & (MSG_OOB | MSG_ERRQUEUE)) != 0) return call();
+  begin(op);
+  long moved = call();
+  settle_read(op, moved, size, flags & ~MSG_DONTWAIT);
+  return moved;
+}
+
 // True if the socket has an error to report. The kernel leaves it for the next call if data went
 // before it.
 bool error_pending(const operation& op);

@@ -99,8 +99,10 @@ inline bool short_means_empty(const operation& op) {
          (op.d.ready.load(std::memory_order_seq_cst) & descriptor::irregular) == 0;
 }
 
-// After a try that moved `moved` bytes of `wanted`, or failed.
+// After a try that moved `moved` bytes of `wanted`, or failed. EAGAIN: nothing was there and nothing is left, or
+// less than SO_RCVLOWAT asks for.
 inline void settle(const operation& op, long moved, size_t wanted) {
+  if (moved == -EAGAIN && op.d.low_water.load(std::memory_order_relaxed) == 0) return;
   bool empty = moved > 0 && static_cast<size_t>(moved) < wanted && short_means_empty(op);
   if (!empty) leave_rest(op);
 }
