@@ -113,11 +113,9 @@ descriptor* renew(int fd) {
 
 }  // namespace
 
-descriptor* known(int fd) {
+descriptor* classified(int fd) {
   descriptor* d = descriptor_of(fd);
   if (d == nullptr) return nullptr;
-  if (d->kind.load(std::memory_order_acquire) != descriptor_kind::unknown) [[likely]]
-    return d;
   classify(fd, *d);
   return is_kind(*d, descriptor_kind::unknown) ? nullptr : d;
 }

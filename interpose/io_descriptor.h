@@ -13,7 +13,13 @@ namespace vervet::interpose::io {
 
 // The entry of `fd`, classified if this is its first use. Null if `fd` is not open or lies beyond
 // the table: then the kernel's answer is the right one.
-descriptor* known(int fd);
+descriptor* classified(int fd);
+inline descriptor* known(int fd) {
+  descriptor* d = descriptor_of(fd);
+  bool is_known =
+      d != nullptr && d->kind.load(std::memory_order_acquire) != descriptor_kind::unknown;
+  return is_known ? d : classified(fd);
+}
 
 descriptor_kind socket_kind(int domain, int type, int protocol);
 inline bool is_socket(const descriptor& d) {

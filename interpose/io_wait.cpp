@@ -18,11 +18,11 @@ bool events_tell(const operation& op) {
 
 }  // namespace
 
-long wait(operation& op) {
+long wait(operation& op, bool tries) {
   if (op.d.shared.load(std::memory_order_relaxed) && kernel_nonblocking(op.fd)) return -EAGAIN;
   if (!events_tell(op)) return back_off(op);
   start_clock(op);
-  switch (wait_ready(op.fd, op.events, op.what(), op.until)) {
+  switch (wait_ready(op.fd, op.d, op.events, op.what(), op.until, {.tries = tries})) {
     case readiness::ready: return 0;
     case readiness::timed_out: return -EAGAIN;
     case readiness::closed: return -EBADF;

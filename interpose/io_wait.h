@@ -59,8 +59,9 @@ inline bool never_waits(int fd, const descriptor& d) {
 }
 
 // Parks until the operation may succeed. 0: try again. Else the error it ends with: EAGAIN (its
-// timeout passed, or the description is non-blocking), EINTR, EBADF (closed meanwhile), ECANCELED (cut).
-long wait(operation& op);
+// timeout passed, or the description is non-blocking), EINTR, EBADF (closed meanwhile), ECANCELED
+// (cut). `tries`: if 0 the caller tries at once, whatever the readiness bit says (wait_options).
+long wait(operation& op, bool tries = false);
 
 // A system call that nothing tells the end of in advance: on a file, or where poll() may be wrong.
 // No lock of ours may be held.
@@ -99,8 +100,8 @@ inline bool short_means_empty(const operation& op) {
          (op.d.ready.load(std::memory_order_seq_cst) & descriptor::irregular) == 0;
 }
 
-// After a try that moved `moved` bytes of `wanted`, or failed. EAGAIN: nothing was there and nothing is left, or
-// less than SO_RCVLOWAT asks for.
+// After a try that moved `moved` bytes of `wanted`, or failed. EAGAIN: nothing was there and
+// nothing is left, or less than SO_RCVLOWAT asks for.
 inline void settle(const operation& op, long moved, size_t wanted) {
   if (moved == -EAGAIN && op.d.low_water.load(std::memory_order_relaxed) == 0) return;
   bool empty = moved > 0 && static_cast<size_t>(moved) < wanted && short_means_empty(op);
@@ -111,12 +112,12 @@ inline void settle(const operation& op, long moved, size_t wanted) {
 // or leave_rest() is owed) or that of wait() (then it is not, but does no harm).
 template <typename Call>
 long attempt(operation& op, Call call) {
-  for (;;) {
-    if (worth_trying(op)) {
+  for (bool tries = worth_trying(op);; tries = true) {
+    if (tries) {
       long result = try_call(op.d, op.way(), call, [](long r) { return r == -EAGAIN; });
       if (result != -EAGAIN) return result;
     }
-    long error = wait(op);
+    long error = wait(op, true);
     if (error != 0) return error;
   }
 }
