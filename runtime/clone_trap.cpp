@@ -110,6 +110,8 @@ bool prepare() {
 #if defined(VERVET_ASAN) || defined(VERVET_TSAN)
   return false;  // their own pthread_create() expects a kernel thread
 #endif
+  // Its own system calls would be trapped.
+  if (sanitizer::under_valgrind) return false;
   if (our_code.size == 0) dl_iterate_phdr(find_our_code, nullptr);
   return our_code.size != 0;
 }

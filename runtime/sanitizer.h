@@ -36,10 +36,8 @@
 
 namespace vervet::sanitizer {
 
-#ifdef VERVET_VALGRIND
 // Asked once, at load time.
 extern const bool under_valgrind;
-#endif
 
 #if defined(VERVET_ASAN) || defined(VERVET_TSAN)
 inline constexpr bool told_of_switches = true;

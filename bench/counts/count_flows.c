@@ -43,11 +43,25 @@ static int spawn_and_join(long n) {
   return 0;
 }
 
+static void* inside_run(void* work) {
+  return run_two(work, each) == 0 ? work : NULL;
+}
+
+// As full fibers, on one worker.
+static int run_two_full(void* (*entry)(void*), long n) {
+  vervet_run_options options = {.size = sizeof options, .workers = 1};
+  void* result = NULL;
+  each = n;
+  if (vervet_run(&options, inside_run, entry, &result) != 0) return 1;
+  return result == NULL;
+}
+
 int main(int count, char** words) {
   long n = count == 3 ? atol(words[2]) : 0;
   if (n > 0 && strcmp(words[1], "yield") == 0) return run_two(yields, n);
+  if (n > 0 && strcmp(words[1], "yield_full") == 0) return run_two_full(yields, n);
   if (n > 0 && strcmp(words[1], "sleep") == 0) return run_two(sleeps, n);
   if (n > 0 && strcmp(words[1], "spawn") == 0) return spawn_and_join(n);
-  fprintf(stderr, "usage: count_flows yield|sleep|spawn N\n");
+  fprintf(stderr, "usage: count_flows yield|yield_full|sleep|spawn N\n");
   return 2;
 }
