@@ -51,7 +51,8 @@ void* full_entry(void* argument) {
   self.handle = &record;
   // It shows its block, then looks whether it was killed; who kills does it the other way round.
   record.block.store(&self, std::memory_order_seq_cst);
-  if ((record.marks.load(std::memory_order_seq_cst) & record.killed_early) != 0)
+  if ((record.marks.load(std::memory_order_seq_cst) & record.killed_early) != 0 &&
+      record::take_early_kill(record))
     scope::cancel(self.root);
   memcpy(self.thread.name, record.name, sizeof record.name);
   // The first one registered is the last one to run.

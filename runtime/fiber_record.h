@@ -62,6 +62,11 @@ void release(vervet_fiber& target);
 // give() must follow.
 bool end(vervet_fiber& target, handle_state state);
 void give(vervet_fiber& target);
+// A fiber that was killed before it had a block is killed once: by whom this tells so.
+inline bool take_early_kill(vervet_fiber& target) {
+  return (target.marks.fetch_and(~target.killed_early, std::memory_order_seq_cst) &
+          target.killed_early) != 0;
+}
 // True if it is one of this process, not of the one it was forked from.
 extern uint32_t process_generation;
 inline bool is_of_this_process(const vervet_fiber& target) {

@@ -134,6 +134,8 @@ bool kill(vervet_fiber& target) {
       // It shows its block, then looks at this.
       target.marks.fetch_or(target.killed_early, std::memory_order_seq_cst);
       block = target.block.load(std::memory_order_seq_cst);
+      // It may have been killed by that mark, and have gone on since.
+      if (block != nullptr && !record::take_early_kill(target)) block = nullptr;
     }
     if (block != nullptr) scope::kill(*block);
   }
