@@ -93,16 +93,25 @@ void on_trap(int number, siginfo_t* info, void* context) {
   r[REG_RIP] -= length_of_instruction;
 }
 
-// The object that this code lies in.
-int find_our_code(dl_phdr_info* object, size_t, void*) {
-  auto here = reinterpret_cast<uintptr_t>(&on_trap);
-  for (int i = 0; i < object->dlpi_phnum; ++i) {
-    const ElfW(Phdr)& p = object->dlpi_phdr[i];
-    uintptr_t start = object->dlpi_addr + p.p_vaddr;
-    if (p.p_type != PT_LOAD || here - start >= p.p_memsz) continue;
-    our_code = {start, p.p_memsz};
-    return 1;
+// Whether pthread_create() is libc's own. A sanitizer's, or a profiler's, may wait for the new thread.
+bool created_by_libc;
+
+// The segment of the object that an address lies in, if it does.
+const ElfW(Phdr)* segment_of(const dl_phdr_info& object, uintptr_t address) {
+  for (int i = 0; i < object.dlpi_phnum; ++i) {
+    const ElfW(Phdr)& p = object.dlpi_phdr[i];
+    if (p.p_type == PT_LOAD && address - (object.dlpi_addr + p.p_vaddr) < p.p_memsz) return &p;
   }
+  return nullptr;
+}
+
+int look_at(dl_phdr_info* object, size_t, void*) {
+  if (const ElfW(Phdr)* ours = segment_of(*object, reinterpret_cast<uintptr_t>(&on_trap)))
+    our_code = {object->dlpi_addr + ours->p_vaddr, ours->p_memsz};
+  const char* slash = strrchr(object->dlpi_name, '/');
+  if (slash != nullptr && strcmp(slash, "/libc.so.6") == 0)
+    created_by_libc =
+        segment_of(*object, reinterpret_cast<uintptr_t>(libc.pthread_create)) != nullptr;
   return 0;
 }
 
@@ -112,8 +121,8 @@ bool prepare() {
 #endif
   // Its own system calls would be trapped.
   if (sanitizer::under_valgrind) return false;
-  if (our_code.size == 0) dl_iterate_phdr(find_our_code, nullptr);
-  return our_code.size != 0;
+  if (our_code.size == 0) dl_iterate_phdr(look_at, nullptr);
+  return created_by_libc;
 }
 
 long dispatch(bool on) {
