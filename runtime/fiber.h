@@ -114,6 +114,7 @@ struct fiber : parker, fiber_alive, timer_node {
   vervet_scope root = {VERVET_NEVER, scope_of_no_plain_flow, 0, 0, nullptr, nullptr, nullptr};
   flow_state own = {nullptr, nullptr};  // what else the flow carries with it
   spawn_call call = {};                 // if the API spawned it
+  bool idles = false;                   // light: in yield_to_all()
   bool from_outside = false;            // light: another thread took its stack, and takes the next one
   std::atomic<fiber_life> life{fiber_life::fresh};
   std::atomic<uint32_t> interrupts{0};  // interrupt_signal, interrupt_cancel: due, not yet looked at

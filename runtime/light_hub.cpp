@@ -311,12 +311,24 @@ void light_hub::wake_host() {
   return self_state.current->plain();
 }
 
-// Those who wait for that as well stand in the queue, and do not count.
-bool light_hub::others_ready() const {
+// Those who wait for that as well stand in the queue, and do not count. Nobody is looked at twice: up to
+// `looked_at_`, which stands there until `turn_of_looked_at_`, there are only such.
+bool light_hub::others_ready() {
   if (inbox_filled_.load(std::memory_order_relaxed) != 0) return true;
-  uint32_t ready = 0;
-  for (fiber* f = first_ready_;; f = f->next_queued) {
-    if (f != &round_end_ && ++ready > idlers_) return true;
+  uint64_t turn = watched_.turn.load(std::memory_order_relaxed);
+  fiber* f = first_ready_;
+  if (turn < turn_of_looked_at_) {
+    if (!looked_at_->idles) return true;
+    if (looked_at_ == last_ready_) return false;
+    f = looked_at_->next_queued;
+    turn = turn_of_looked_at_;
+  }
+  for (;; f = f->next_queued) {
+    if (f != &round_end_) {
+      looked_at_ = f;
+      turn_of_looked_at_ = turn += watchdog::watched::step;
+      if (!f->idles) return true;
+    }
     if (f == last_ready_) return false;
   }
 }
@@ -324,9 +336,9 @@ bool light_hub::others_ready() const {
 void light_hub::yield_to_all(fiber& self) {
   do {
     if (poller_.is_open()) look(at_once);
-    ++idlers_;
+    self.idles = true;
     yield(self);
-    --idlers_;
+    self.idles = false;
   } while (others_ready() && !scope::due());
 }
 

@@ -155,7 +155,7 @@ class light_hub {
   bool yield_to_nobody(fiber& self);
   static bool deferred_then_plain();
   void look_around();
-  bool others_ready() const;
+  bool others_ready();
   void take_inbox();
   void fire_timers();
   void idle();
@@ -175,7 +175,8 @@ class light_hub {
   fiber* first_ready_ = &round_end_;
   fiber* last_ready_ = &round_end_;
   int* errno_ = nullptr;     // the identity's
-  uint32_t idlers_ = 0;      // of the ready ones: in yield_to_all()
+  fiber* looked_at_ = nullptr;  // by others_ready()
+  uint64_t turn_of_looked_at_ = 0;
   uint32_t busy_rounds_ = 0;
   later_looks later_looks_;   // for a deadlock
   uint32_t pins_ = 0;

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cerrno>
 #include <functional>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -157,6 +158,27 @@ TEST(LightFiber, YieldGoesBehindAllThatAreRunnable) {
 TEST(LightFiber, YieldAloneReturnsAtOnce) {
   for (int i = 0; i < 1000; ++i) vervet_yield();
   EXPECT_EQ(self_state.current, nullptr);
+}
+
+// It ends in time: none of them looks at all others in each of its turns.
+TEST(LightFiber, ManyMayBeIdleBesideOneThatWorks) {
+  // (ThreadSanitizer knows 8,000 at most.)
+  constexpr int idlers = sanitizer::told_of_switches ? 1'000 : 10'000, turns = 100;
+  int returned = 0, worked = 0, too_early = 0;
+  std::vector<std::unique_ptr<spawned>> idle;
+  for (int i = 0; i < idlers; ++i)
+    idle.push_back(std::make_unique<spawned>([&] {
+      vervet_idle();
+      ++returned;
+      too_early += worked != turns;
+    }));
+  spawned work([&] {
+    for (; worked < turns; ++worked) vervet_yield();
+  });
+  EXPECT_EQ(work.join(), 0);
+  for (auto& f : idle) EXPECT_EQ(f->join(), 0);
+  EXPECT_EQ(returned, idlers);
+  EXPECT_EQ(too_early, 0);
 }
 
 TEST(LightFiber, SleepersWakeInTheOrderOfTheirDeadlines) {
