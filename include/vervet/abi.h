@@ -78,7 +78,7 @@ VERVET_API vervet_fiber* vervet_current(void);
 VERVET_API void vervet_retain(vervet_fiber* fiber);
 
 /* The calling flow's one pointer for locals, null at first. It belongs to the flow, not to its
- * thread; nobody frees what it points to. */
+ * thread; nobody frees what it points to. The place is valid until the flow next spawns or waits: ask again. */
 VERVET_API void** vervet_local_slot(void);
 
 /* ---- Descriptors ---------------------------------------------------------------------------- */
