@@ -14,10 +14,10 @@ PART = "counts"
 # Instructions, the benchmark's loop included. What they are now and some room: who makes the path longer by more
 # finds out here.
 INSTRUCTION_CEILINGS = {"yield": 100, "yield_full": 250, "spawn": 1000, "sleep": 600}
-# System calls a request, above what the callbacks make in the same run. A few more where carriers share a
-# poller and a monitor looks after them.
-CALLS_ABOVE_LIMIT = {"vervet_light": 0.05, "vervet_full": 0.10, "vervet_pthread": 0.10,
-                     "vervet_task": 0.05}
+# System calls a request, above what the callbacks make in the same run. On a machine that does little else
+# they are within 0.03; the monitor's looks are so many a second, and count for more where requests are few.
+CALLS_ABOVE_LIMIT = {"vervet_light": 0.1, "vervet_full": 0.25, "vervet_pthread": 0.25,
+                     "vervet_task": 0.1}
 CONNECTIONS = 100
 
 
