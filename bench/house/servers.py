@@ -109,10 +109,12 @@ QUICK_PACE = Pace(window=0.3, warmup=0.05, start=2, load=20)
 
 # ---- Running one
 
-def _cpus(workers):
+def _cpus(workers, together):
     """The CPUs of the server and of the load generator. One worker has a CPU of its own, and so
-    has the load generator, if there are two."""
+    has the load generator, if there are two and they are not to be `together`."""
     available = sorted(os.sched_getaffinity(0))
+    if together:
+        return available[:1], available[:1]
     if workers > 1 or len(available) < 2:
         return available, available
     return available[:1], available[1:2]
@@ -204,10 +206,11 @@ def _rows(work, subject, connections, text):
     return rows
 
 
-def run(settings, work, subject, connections, pace):
+def run(settings, work, subject, connections, pace, together=False):
+    """One measurement of a server: its rows."""
     load = _existing(os.path.join(settings.build, "bench", "load_generator"))
     command = subject.command(settings) + [work.service, str(subject.workers)]
-    server_cpus, load_cpus = _cpus(subject.workers)
+    server_cpus, load_cpus = _cpus(subject.workers, together)
     with Server(command, server_cpus, connections, pace.start) as server:
         asked = [load, "--port", str(server.port), "--pid", str(server.process.pid),
                  "--connections", str(connections), "--seconds", str(pace.window),
