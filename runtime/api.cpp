@@ -146,6 +146,17 @@ using namespace vervet;
 
 namespace {
 
+// The caller gets the handle, if he wants one; or, if the fiber could not be started, nobody does.
+inline int settle(vervet_fiber& made, vervet_fiber** fiber, int error) {
+  if (error == 0) {
+    if (fiber != nullptr) *fiber = &made;
+    return 0;
+  }
+  if (fiber != nullptr) record::release(made);
+  record::release(made);
+  return error;
+}
+
 int spawn_with(vervet_fiber** fiber, const vervet_spawn_options* options, void* (*entry)(void*),
                void* argument) {
   if (!known(options)) return EINVAL;
@@ -170,13 +181,7 @@ int spawn_with(vervet_fiber** fiber, const vervet_spawn_options* options, void* 
     error = start_full(*made, call, options->stack_size, options->worker);
   else
     error = hub_handle::spawn(*elsewhere, *made, call, options->stack_size);
-  if (error != 0) {
-    if (fiber != nullptr) record::release(*made);
-    record::release(*made);
-    return error;
-  }
-  if (fiber != nullptr) *fiber = made;
-  return 0;
+  return settle(*made, fiber, error);
 }
 
 // A light fiber of the calling thread.
@@ -185,13 +190,7 @@ inline int spawn_here(light_hub& hub, vervet_fiber** fiber, void* (*entry)(void*
   vervet_fiber* made = record::make(nullptr, fiber != nullptr ? 2 : 1);
   if (made == nullptr) return EAGAIN;
   int error = hub.spawn(*made, {entry, argument, 0, nullptr}, 0);
-  if (error != 0) {
-    if (fiber != nullptr) record::release(*made);
-    record::release(*made);
-    return error;
-  }
-  if (fiber != nullptr) *fiber = made;
-  return 0;
+  return settle(*made, fiber, error);
 }
 
 }  // namespace

@@ -101,8 +101,7 @@ inline bool light_hub::yield_plain(fiber& leaving) {
     __builtin_prefetch(frame);
     __builtin_prefetch(frame + 64);
     __builtin_prefetch(&soon->next_queued->flow);
-  }
-  else if (to = hub.next(); to == &leaving) {
+  } else if (to = hub.next(); to == &leaving) {
     return hub.yield_to_nobody(leaving);
   }
   leaving.kept_errno = *hub.errno_;
