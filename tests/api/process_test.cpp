@@ -111,7 +111,7 @@ TEST(Process, TheChildHasNoSignalBlockedNorIgnored) {
 }
 
 TEST(Process, WaitTimesOutAndTheChildRunsOn) {
-  process child = shell("read x", {.in = standard::pipe});
+  process child({"sleep", "100"}, {.in = standard::pipe});
   EXPECT_THROW(child.wait(1ms), vervet::timed_out);
   EXPECT_THROW(child.communicate("", 0ms), vervet::timed_out);
   EXPECT_TRUE(child.kill(SIGTERM));
