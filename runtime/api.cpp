@@ -34,14 +34,14 @@ std::atomic<bool> running{false};
 
 bool inside_run() {
   fiber* current = self_state.current;
-  return current != nullptr && current->handle != nullptr && &handle::set_of(*current->handle) == &run_set;
+  return current != nullptr && current->kind == fiber_kind::full && current->handle != nullptr;
 }
 
 // Runs after the destructors of the fiber's thread_local objects, also when pthread_exit() ends it.
 void full_ended(void* argument) {
   runtime_scope scope;
   self_state.host->handle = nullptr;
-  handle::finish(*static_cast<vervet_fiber*>(argument), handle_state::ended);
+  handle::finish(*static_cast<vervet_fiber*>(argument), handle_state::ended, run_set, nullptr);
   if (run_flows.fetch_sub(1, std::memory_order_acq_rel) == 1) lot::unpark(&run_flows, ~0u);
 }
 
@@ -118,7 +118,7 @@ int run(unsigned workers, void* (*function)(void*), void* argument, void** resul
   signals_blocked_at_start(signal_mask_here());
   int error = scheduler::start({.workers = workers});
   if (error != 0) return error;
-  vervet_fiber* main = record::make(nullptr, 2);
+  vervet_fiber* main = record::make(nullptr, nullptr, 2);
   if (main == nullptr) error = EAGAIN;
   if (main != nullptr) {
     runtime_scope scope;
@@ -126,13 +126,13 @@ int run(unsigned workers, void* (*function)(void*), void* argument, void** resul
     run_set.main_begins();
     set_of_run.store(&run_set, std::memory_order_release);
     error = start_full(*main, {function, argument, 0, nullptr}, 0, 0);
-    if (error != 0) record::release(*main);
+    if (error != 0) record::release(nullptr, *main);
   }
   if (error == 0) {
     wait_for_run();
     if (result != nullptr) *result = main->result;
   }
-  if (main != nullptr) record::release(*main);
+  if (main != nullptr) record::release(nullptr, *main);
   set_of_run.store(nullptr, std::memory_order_release);
   wait_for_last_ends();
   scheduler::stop();
@@ -148,12 +148,12 @@ namespace {
 
 // The caller gets the handle, if he wants one; or, if the fiber could not be started, nobody does.
 inline int settle(vervet_fiber& made, vervet_fiber** fiber, int error) {
-  if (error == 0) {
+  if (error == 0) [[likely]] {
     if (fiber != nullptr) *fiber = &made;
     return 0;
   }
-  if (fiber != nullptr) record::release(made);
-  record::release(made);
+  if (fiber != nullptr) record::release(nullptr, made);
+  record::release(nullptr, made);
   return error;
 }
 
@@ -171,7 +171,7 @@ int spawn_with(vervet_fiber** fiber, const vervet_spawn_options* options, void* 
   if (!full && elsewhere == nullptr && hub == nullptr) return EAGAIN;
 
   runtime_scope scope;
-  vervet_fiber* made = record::make(options->name, fiber != nullptr ? 2 : 1);
+  vervet_fiber* made = record::make(hub != nullptr ? &hub->records : nullptr, options->name, fiber != nullptr ? 2 : 1);
   if (made == nullptr) return EAGAIN;
   spawn_call call{entry, argument, options->start, options->discard};
   int error;
@@ -187,7 +187,7 @@ int spawn_with(vervet_fiber** fiber, const vervet_spawn_options* options, void* 
 // A light fiber of the calling thread.
 inline int spawn_here(light_hub& hub, vervet_fiber** fiber, void* (*entry)(void*), void* argument) {
   runtime_scope scope;
-  vervet_fiber* made = record::make(nullptr, fiber != nullptr ? 2 : 1);
+  vervet_fiber* made = record::make(&hub.records, nullptr, fiber != nullptr ? 2 : 1);
   if (made == nullptr) return EAGAIN;
   int error = hub.spawn(*made, {entry, argument, 0, nullptr}, 0);
   return settle(*made, fiber, error);

@@ -5,7 +5,7 @@
 #include "runtime/deadlock.h"
 #include "runtime/handle.h"
 #include "runtime/interrupt.h"
-#include "runtime/light_switch.h"
+#include "runtime/light_join.h"
 #include "runtime/parking_lot.h"
 #include "runtime/scheduler.h"
 #include "runtime/scope.h"
@@ -15,19 +15,6 @@
 using namespace vervet;
 
 namespace {
-
-int error_of(lot::outcome outcome) {
-  switch (outcome) {
-    case lot::outcome::timed_out:
-      return ETIMEDOUT;
-    case lot::outcome::cut:
-      return ECANCELED;
-    case lot::outcome::deadlock:
-      return EDEADLK;
-    default:
-      return 0;
-  }
-}
 
 // When the calling thread looks again for a deadlock, over parks that ended for nothing.
 thread_local later_looks looks_over_parks __attribute__((tls_model("initial-exec")));
@@ -43,7 +30,7 @@ int park_alone(lot::request request, bool validates) {
     lot::outcome outcome = handle::park_api(request, nullptr);
     if (outcome != lot::outcome::timed_out || until == never) {
       looks.reset();
-      return error_of(outcome);
+      return lot::error_of(outcome);
     }
     if (alone_in_process() && request.validate()) return EDEADLK;
     if (!validates) return 0;
@@ -54,7 +41,7 @@ int park_alone(lot::request request, bool validates) {
 wake_reason sleep_once(deadline until) {
   fiber* current = self_state.current;
   if (current != nullptr && current->kind == fiber_kind::light)
-    return park_here(*current, wait_class::api, until);
+    return current->hub->park_here(*current, wait_class::api, until);
   parker& self = self_parker();
   self.arm(wait_class::api);
   return park(self, wait_for::sleep, until);
@@ -83,11 +70,11 @@ int vervet_park(const void* address, int (*validate)(void*), void* argument, int
     request.interruptible = cuttable ? wait_class::api : wait_class::signals;
     lot::outcome outcome = lot::park(request);
     if (outcome == lot::outcome::interrupted) handle_interruption(false);
-    return outcome == lot::outcome::cut && !scope::due() ? 0 : error_of(outcome);
+    return outcome == lot::outcome::cut && !scope::due() ? 0 : lot::error_of(outcome);
   }
   if (deadline == never && self_state.current == nullptr && !scope::bounded())
     return park_alone(request, validate != nullptr);
-  return error_of(handle::park_api(request, nullptr));
+  return lot::error_of(handle::park_api(request, nullptr));
 }
 
 unsigned vervet_unpark(const void* address, unsigned count) { return lot::unpark(address, count); }
@@ -101,7 +88,7 @@ uint64_t vervet_self() {
 
 void** vervet_local_slot() { return &own_state().local; }
 
-int vervet_join(vervet_fiber* fiber, void** result, int64_t deadline) {
+[[gnu::flatten]] int vervet_join(vervet_fiber* fiber, void** result, int64_t deadline) {
   runtime_scope scope;
   int error = handle::join(*fiber, deadline);
   if (error == 0 && result != nullptr) *result = fiber->result;
@@ -124,7 +111,8 @@ int vervet_has_ended(const vervet_fiber* fiber) {
 void vervet_release(vervet_fiber* fiber) {
   if (fiber == nullptr) return;
   runtime_scope scope;
-  record::release(*fiber);
+  light_hub* hub = self_state.hub;
+  record::release(hub != nullptr ? &hub->records : nullptr, *fiber);
 }
 
 namespace {

@@ -40,18 +40,26 @@ class flow_set {
 
   void begin(closed_wait& wait) {
     guard with(*this);
-    waits_.push_back(&wait);
-    add(waiting_, 1);
-    if (!wait.inside) ++endable_from_outside_;
+    begin_here(wait);
   }
   // No effect if it has not begun.
   void end(closed_wait& wait) {
     guard with(*this);
-    if (!wait.linked()) return;
+    if (wait.linked()) end_here(wait);
+  }
+  // The same for a set of one host.
+  void begin_here(closed_wait& wait) {
+    waits_.push_back(&wait);
+    add(waiting_, 1);
+    if (!wait.inside) ++endable_from_outside_;
+  }
+  void end_here(closed_wait& wait) {
     list<closed_wait>::remove(&wait);
     add(waiting_, -1u);
     if (!wait.inside) --endable_from_outside_;
   }
+  void add_flow_here() { add(flows_, 1); }
+  void remove_flow_here() { add(flows_, -1u); }
 
   // One load; what tell() would find may be otherwise.
   bool all_wait() const {

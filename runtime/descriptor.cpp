@@ -7,7 +7,7 @@
 #include "runtime/carrier.h"
 #include "runtime/hub.h"
 #include "runtime/interrupt.h"
-#include "runtime/light_hub.h"
+#include "runtime/light_switch.h"
 #include "runtime/scope.h"
 #include "runtime/sys.h"
 #include "runtime/thread_state.h"
@@ -226,7 +226,7 @@ readiness wait_ready(int fd, descriptor& d, uint32_t events, wait_for what, dead
     count_waiting(d, -1u);
     d.mutex.release();
     if (here != nullptr)
-      retract_here(*here, waiter.epoch);
+      here->hub->retract_here(*here, waiter.epoch);
     else
       disarm(self);
     if (result == 0) return readiness::ready;
@@ -238,7 +238,7 @@ readiness wait_ready(int fd, descriptor& d, uint32_t events, wait_for what, dead
   wake_reason reason;
   if (light != nullptr) light->begin_watching();
   if (here != nullptr)
-    reason = park_here(*here, waiter.epoch, until);
+    reason = here->hub->park_here(*here, waiter.epoch, until);
   else
     reason = park(self, what, until);
   if (light != nullptr) light->end_watching();

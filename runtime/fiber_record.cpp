@@ -1,13 +1,10 @@
 #include "runtime/fiber_record.h"
 
 #include <new>
-#include <string.h>
 #include <sys/mman.h>
 
-#include "runtime/light_hub.h"
 #include "runtime/lock.h"
 #include "runtime/sys.h"
-#include "runtime/thread_state.h"
 
 namespace vervet::record {
 namespace {
@@ -36,9 +33,11 @@ bool grow_pool() {
   return true;
 }
 
-vervet_fiber* take(cache* own) {
-  if (own != nullptr)
-    if (vervet_fiber* record = own->take()) return record;
+}  // namespace
+
+uint32_t process_generation;
+
+vervet_fiber* take_shared() {
   lock_guard guard(pool_lock);
   if (free_records == nullptr && !grow_pool()) return nullptr;
   vervet_fiber* record = free_records;
@@ -46,66 +45,19 @@ vervet_fiber* take(cache* own) {
   return record;
 }
 
-uint64_t next_number() {
+void give_shared(vervet_fiber& target) {
+  lock_guard guard(pool_lock);
+  target.next_free = free_records;
+  free_records = &target;
+}
+
+uint64_t shared_number() {
   made.fetch_add(1, std::memory_order_relaxed);
   lock_guard guard(pool_lock);
   return ++numbers_given;
 }
 
-}  // namespace
-
-uint32_t process_generation;
-
-vervet_fiber* make(const char* name, uint32_t references) {
-  cache* own = self_state.hub != nullptr ? &self_state.hub->records : nullptr;
-  vervet_fiber* record = take(own);
-  if (record == nullptr) return nullptr;
-  // The marks may be read still, by the end of whom they were before: not made anew.
-  record->marks.store(0, std::memory_order_relaxed);
-  record->block.store(nullptr, std::memory_order_relaxed);
-  record->result = nullptr;
-  record->joiners = nullptr;
-  memset(record->name, 0, sizeof record->name);
-  record->word.store(references * vervet_fiber::reference, std::memory_order_relaxed);
-  record->number = own != nullptr ? own->next_number() : next_number();
-  record->process = process_generation;
-  if (name != nullptr) strncpy(record->name, name, sizeof record->name - 1);
-  return record;
-}
-
-void retain(vervet_fiber& target) {
-  target.word.fetch_add(vervet_fiber::reference, std::memory_order_relaxed);
-}
-
-void release(vervet_fiber& target) {
-  // The last reference is nobody else's to drop.
-  if (target.word.load(std::memory_order_acquire) / vervet_fiber::reference != 1 &&
-      target.word.fetch_sub(vervet_fiber::reference, std::memory_order_acq_rel) /
-              vervet_fiber::reference !=
-          1)
-    return;
-  // It could not be started.
-  if (!target.has_ended()) over.fetch_add(1, std::memory_order_relaxed);
-  give(target);
-}
-
-bool end(vervet_fiber& target, handle_state state) {
-  if (light_hub* hub = self_state.hub)
-    cache::add(hub->records.over, 1);
-  else
-    over.fetch_add(1, std::memory_order_relaxed);
-  // Joiners and killers show up, then look at it; who ends changes it, then looks for them.
-  uint64_t before = target.word.fetch_add(static_cast<uint64_t>(state) - vervet_fiber::reference,
-                                          std::memory_order_seq_cst);
-  return before / vervet_fiber::reference == 1;
-}
-
-void give(vervet_fiber& target) {
-  if (self_state.hub != nullptr && self_state.hub->records.give(target)) return;
-  lock_guard guard(pool_lock);
-  target.next_free = free_records;
-  free_records = &target;
-}
+void note_over_elsewhere() { over.fetch_add(1, std::memory_order_relaxed); }
 
 void cache::empty() {
   lock_guard guard(pool_lock);
@@ -133,8 +85,8 @@ struct all_caches {
     counts sum{made.load(std::memory_order_relaxed), 0};
     uint64_t ended = over.load(std::memory_order_relaxed);
     for (cache* c = caches; c != nullptr; c = c->next_) {
-      ended += c->over.load(std::memory_order_relaxed);
-      sum.spawned += c->made.load(std::memory_order_relaxed);
+      ended += c->over_.load(std::memory_order_relaxed);
+      sum.spawned += c->made_.load(std::memory_order_relaxed);
     }
     sum.alive = sum.spawned > ended ? sum.spawned - ended : 0;
     return sum;

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <stdint.h>
+#include <string.h>
 
 #include "vervet/abi.h"
 
@@ -43,7 +44,8 @@ struct vervet_fiber {
   static constexpr uint64_t reference = uint64_t{1} << 32;
   static constexpr uint32_t is_main = 1u << 31;       // run()'s function
   static constexpr uint32_t killed_early = 1u << 30;  // before it had a block
-  static constexpr uint32_t kill_calls = killed_early - 1;
+  static constexpr uint32_t joined_from_elsewhere = 1u << 29;  // somebody sleeps on `word`, or has
+  static constexpr uint32_t kill_calls = joined_from_elsewhere - 1;
 
   vervet::handle_state state() const {
     return static_cast<vervet::handle_state>(static_cast<uint32_t>(word.load()));
@@ -54,14 +56,6 @@ static_assert(sizeof(vervet_fiber) == 64);
 
 namespace vervet::record {
 
-// A record with `references` references; null if memory is short. `name` may be null.
-vervet_fiber* make(const char* name, uint32_t references);
-void retain(vervet_fiber& target);
-void release(vervet_fiber& target);
-// The fiber ends: `state` and the fiber's own reference. Returns whether that was the last one; then
-// give() must follow.
-bool end(vervet_fiber& target, handle_state state);
-void give(vervet_fiber& target);
 // A fiber that was killed before it had a block is killed once: by whom this tells so.
 inline bool take_early_kill(vervet_fiber& target) {
   return (target.marks.fetch_and(~target.killed_early, std::memory_order_seq_cst) &
@@ -95,24 +89,24 @@ class cache {
   }
   uint64_t next_number() {
     if (next_number_ == end_of_numbers_) take_numbers();
-    add(made, 1);
+    add(made_, 1);
     return next_number_++;
   }
+  void note_over() { add(over_, 1); }
   // Gives all back, for other hubs.
   void empty();
 
+ private:
+  friend struct all_caches;
   // A counter with one writer.
   static void add(std::atomic<uint64_t>& count, uint64_t change) {
     count.store(count.load(std::memory_order_relaxed) + change, std::memory_order_relaxed);
   }
-  std::atomic<uint64_t> made{0};
-  std::atomic<uint64_t> over{0};  // of this hub's: ended or abandoned
-
- private:
-  friend struct all_caches;
   void take_numbers();
 
   static constexpr uint32_t most = 128 * 1024;
+  std::atomic<uint64_t> made_{0};
+  std::atomic<uint64_t> over_{0};  // of this hub's: ended or abandoned
   vervet_fiber* first_ = nullptr;
   uint32_t size_ = 0;
   uint64_t next_number_ = 0;
@@ -120,6 +114,68 @@ class cache {
   cache* next_ = nullptr;  // of all there are
   bool known_ = false;
 };
+
+// What they all share. take_shared(): null if memory is short.
+vervet_fiber* take_shared();
+void give_shared(vervet_fiber& target);
+uint64_t shared_number();
+void note_over_elsewhere();
+
+// A record with `references` references; null if memory is short. `own`: of the caller's hub, if it has
+// one. `name` may be null.
+inline vervet_fiber* make(cache* own, const char* name, uint32_t references) {
+  vervet_fiber* record = own != nullptr ? own->take() : nullptr;
+  if (record == nullptr) [[unlikely]] {
+    record = take_shared();
+    if (record == nullptr) return nullptr;
+  }
+  // The marks may be read still, by the end of whom they were before: not made anew.
+  record->marks.store(0, std::memory_order_relaxed);
+  record->block.store(nullptr, std::memory_order_relaxed);
+  record->result = nullptr;
+  record->joiners = nullptr;
+  memset(record->name, 0, sizeof record->name);
+  record->word.store(references * vervet_fiber::reference, std::memory_order_relaxed);
+  record->number = own != nullptr ? own->next_number() : shared_number();
+  record->process = process_generation;
+  if (name != nullptr) strncpy(record->name, name, sizeof record->name - 1);
+  return record;
+}
+
+// Nobody refers to it any more.
+inline void give(cache* own, vervet_fiber& target) {
+  if (own == nullptr || !own->give(target)) [[unlikely]]
+    give_shared(target);
+}
+
+inline void retain(vervet_fiber& target) {
+  target.word.fetch_add(vervet_fiber::reference, std::memory_order_relaxed);
+}
+
+inline void release(cache* own, vervet_fiber& target) {
+  // The last reference is nobody else's to drop.
+  if (target.word.load(std::memory_order_acquire) / vervet_fiber::reference != 1 &&
+      target.word.fetch_sub(vervet_fiber::reference, std::memory_order_acq_rel) /
+              vervet_fiber::reference !=
+          1)
+    return;
+  // It could not be started.
+  if (!target.has_ended()) note_over_elsewhere();
+  give(own, target);
+}
+
+// The fiber ends: `state` and the fiber's own reference. `own`: of the hub that it ran on, if it did on
+// one. Returns whether that was the last reference; then give() must follow.
+inline bool end(cache* own, vervet_fiber& target, handle_state state) {
+  if (own != nullptr)
+    own->note_over();
+  else
+    note_over_elsewhere();
+  // Joiners and killers show up, then look at it; who ends changes it, then looks for them.
+  uint64_t before = target.word.fetch_add(static_cast<uint64_t>(state) - vervet_fiber::reference,
+                                          std::memory_order_seq_cst);
+  return before / vervet_fiber::reference == 1;
+}
 
 struct counts {
   uint64_t spawned;  // records made, in this process and those it was forked from

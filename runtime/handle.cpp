@@ -1,10 +1,9 @@
 #include "runtime/handle.h"
 
 #include <errno.h>
-#include <utility>
 
 #include "runtime/interrupt.h"
-#include "runtime/light_hub.h"
+#include "runtime/light_join.h"
 #include "runtime/parking_lot.h"
 #include "runtime/scope.h"
 #include "runtime/sys.h"
@@ -17,11 +16,6 @@ namespace handle {
 flow_set run_set{flow_set::shared};
 
 namespace {
-
-// Whatever is there, if the block's fiber has ended: another thread may be making another one.
-__attribute__((no_sanitize("thread"))) light_hub* hub_of(const fiber& block) {
-  return __atomic_load_n(&block.hub, __ATOMIC_ACQUIRE);
-}
 
 struct caller {
   flow_set* set = nullptr;  // null: a flow of no set
@@ -77,46 +71,7 @@ class closed_park {
   closed_wait wait_;
 };
 
-// True if the target runs on the hub of the calling light flow: then it cannot end meanwhile.
-bool runs_here(const vervet_fiber& target) {
-  fiber* current = self_state.current;
-  if (current == nullptr || current->kind != fiber_kind::light) return false;
-  fiber* block = target.block.load(std::memory_order_acquire);
-  if (block == nullptr || hub_of(*block) != current->hub) return false;
-  // On another hub it may have ended, and the block have been something else by then.
-  return !target.has_ended();
-}
-
 }  // namespace
-
-}  // namespace handle
-
-// One that joins a fiber of its own hub: nobody else touches the ring. On the joiner's stack.
-struct local_joiner {
-  parker& who;
-  uint64_t epoch = 0;
-  local_joiner* next = nullptr;  // null: not in the ring
-  local_joiner* previous = nullptr;
-
-  void enter(local_joiner*& first) {
-    if (first == nullptr) {
-      first = next = previous = this;
-      return;
-    }
-    next = first;
-    previous = first->previous;
-    previous->next = first->previous = this;
-  }
-  void leave(local_joiner*& first) {
-    if (next == nullptr) return;
-    previous->next = next;
-    next->previous = previous;
-    if (first == this) first = next == this ? nullptr : next;
-    next = previous = nullptr;
-  }
-};
-
-namespace handle {
 
 flow_set& set_of(const vervet_fiber& target) {
   fiber* block = target.block.load(std::memory_order_acquire);
@@ -143,23 +98,11 @@ bool kill(vervet_fiber& target) {
   return runs;
 }
 
-void finish(vervet_fiber& target, handle_state state) {
-  flow_set& set = set_of(target);
-  local_joiner* joiners = std::exchange(target.joiners, nullptr);
-  if ((target.marks.load(std::memory_order_relaxed) & target.is_main) != 0) set.main_ends();
-  bool was_last = record::end(target, state);
-  // From here on somebody else may have it, and it may be another fiber's. Who is about to kill this one
-  // may have found its wait, and looks at its memory once more.
-  while ((target.marks.load(std::memory_order_seq_cst) & target.kill_calls) != 0) [[unlikely]]
+void end_was_awaited(vervet_fiber& ended) {
+  // Who is about to kill it may have found its wait, and looks at its memory once more.
+  while ((ended.marks.load(std::memory_order_seq_cst) & ended.kill_calls) != 0)
     sys::call(SYS_sched_yield);
-  while (local_joiner* first = joiners) {
-    first->leave(joiners);
-    wake(first->who, first->epoch, wake_reason::ready);
-  }
-  lot::unpark(&target.word, ~0u);
-  // Not before: the joiners would count as waiting, and nobody to wake them.
-  set.remove_flow();
-  if (was_last) record::give(target);
+  lot::unpark(&ended.word, ~0u);
 }
 
 lot::outcome park_api(lot::request request, const flow_set* ended_by) {
@@ -189,50 +132,46 @@ void run_late(fiber& self) {
 
 namespace {
 
-wake_reason park_for_end(vervet_fiber& target, deadline until) {
-  fiber& self = *self_state.current;
-  flow_set& set = self.hub->flows;
-  bool counted = until == never && (self.plain() || !scope::bounded());
-  closed_park closed(counted ? &set : nullptr, self, self.handle == nullptr, true);
-  local_joiner joiner{self, self.next_epoch()};
-  joiner.enter(target.joiners);
-  closed.begins(joiner.epoch);
-  wake_reason reason = park_here(self, wait_class::api, until);
-  joiner.leave(target.joiners);
-  return reason;
+lot::outcome outcome_here(wake_reason reason) {
+  if (reason == wake_reason::interrupted) handle_interruption(false);
+  // One meant for an earlier wait of ours.
+  if (reason == wake_reason::cut && !scope::due()) return lot::outcome::unparked;
+  return lot::outcome_of(reason);
 }
 
 lot::outcome wait_for_end(vervet_fiber& target, deadline until) {
-  if (runs_here(target)) {
-    wake_reason reason = park_for_end(target, until);
-    if (reason == wake_reason::ready) [[likely]]
-      return lot::outcome::unparked;
-    if (reason == wake_reason::interrupted) handle_interruption(false);
-    if (reason == wake_reason::cut && !scope::due()) return lot::outcome::unparked;
-    return lot::outcome_of(reason);
-  }
+  if (fiber* self = light_hub::shares_hub_with(target))
+    return outcome_here(self->hub->park_for_end(*self, target, until));
+  // It shows that it has ended, then looks at this.
+  target.marks.fetch_or(target.joined_from_elsewhere, std::memory_order_seq_cst);
   auto not_over = [&] { return !target.has_ended(); };
   return park_api(
       {.address = &target.word, .what = wait_for::join, .until = until, .validate = not_over},
       &set_of(target));
 }
 
+int error_of_end(const vervet_fiber& target) {
+  return target.state() == handle_state::ended ? 0 : EOWNERDEAD;
+}
+
 }  // namespace
 
-int join(vervet_fiber& target, deadline until) {
-  if (!target.has_ended() && !record::is_of_this_process(target)) return EOWNERDEAD;
+int join_after(vervet_fiber& target, deadline until, wake_reason reason) {
+  lot::outcome outcome = outcome_here(reason);
   while (!target.has_ended()) {
-    fiber* current = self_state.current;
-    if (current != nullptr && current->handle == &target) return EDEADLK;
-    lot::outcome outcome = wait_for_end(target, until);
-    if (outcome == lot::outcome::unparked) [[likely]]
-      continue;
-    if (target.has_ended()) break;
-    if (outcome == lot::outcome::timed_out) return ETIMEDOUT;
-    if (outcome == lot::outcome::cut) return ECANCELED;
-    if (outcome == lot::outcome::deadlock) return EDEADLK;
+    if (outcome != lot::outcome::unparked && outcome != lot::outcome::interrupted &&
+        outcome != lot::outcome::invalid)
+      return lot::error_of(outcome);
+    outcome = wait_for_end(target, until);
   }
-  return target.state() == handle_state::ended ? 0 : EOWNERDEAD;
+  return error_of_end(target);
+}
+
+int join_otherwise(vervet_fiber& target, deadline until) {
+  if (target.has_ended()) return error_of_end(target);
+  if (!record::is_of_this_process(target)) return EOWNERDEAD;
+  if (vervet_current() == &target) return EDEADLK;
+  return join_after(target, until, wake_reason::ready);
 }
 
 }  // namespace handle

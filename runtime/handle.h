@@ -35,12 +35,29 @@ inline void run(fiber& self) {
   self.own.scopes = nullptr;
 }
 
-// The fiber has ended, or never will (state abandoned): wakes the joiners and drops its reference.
-void finish(vervet_fiber& target, handle_state state);
+// Somebody joins `ended` from elsewhere, or kills it at this moment.
+void end_was_awaited(vervet_fiber& ended);
+
+// The fiber has ended, or never will (state abandoned): wakes who joins it from elsewhere, and drops its
+// reference. `set`: which its flow was one of. `own`: of the hub that it ran on, if it did on one.
+inline void finish(vervet_fiber& target, handle_state state, flow_set& set, record::cache* own) {
+  if ((target.marks.load(std::memory_order_relaxed) & target.is_main) != 0) [[unlikely]]
+    set.main_ends();
+  bool was_last = record::end(own, target, state);
+  // From here on somebody else may have it, and it may be another fiber's. But who sleeps until this end
+  // holds it.
+  if (target.marks.load(std::memory_order_seq_cst) != 0) [[unlikely]]
+    end_was_awaited(target);
+  // Not before: the joiners would count as waiting, and nobody to wake them.
+  set.remove_flow();
+  if (was_last) record::give(own, target);
+}
 
 // Waits for the end of `target`. 0, ETIMEDOUT, EDEADLK (certain never to end), EOWNERDEAD
 // (abandoned), ECANCELED (cut).
-// Any thread. Inside a runtime_scope.
-int join(vervet_fiber& target, deadline until);
+// Any thread. Inside a runtime_scope. (The first wait for a fiber of one's own hub: light_join.h.)
+int join_otherwise(vervet_fiber& target, deadline until);
+// The same for who has waited once and was woken for `reason`.
+int join_after(vervet_fiber& target, deadline until, wake_reason reason);
 
 }  // namespace vervet::handle

@@ -195,7 +195,7 @@ void light_hub::retire() {
 void light_hub::abandon() {
   if (inbox_filled_.load(std::memory_order_relaxed) != 0) take_inbox();
   while (fiber_alive* f = fibers_.pop_front())
-    handle::finish(*static_cast<fiber*>(f)->handle, handle_state::abandoned);
+    handle::finish(*static_cast<fiber*>(f)->handle, handle_state::abandoned, flows, &records);
   give_back();
 }
 

@@ -17,11 +17,6 @@ namespace vervet {
 
 namespace {
 
-// Fibers that a hub keeps with a warm stack for its next ones; those beyond go back, their pages returned.
-constexpr uint32_t most_free_fibers = 128 * 1024;
-// So many it keeps for ever. Of the others, those that it has not needed for a while go back when it sleeps.
-constexpr uint32_t always_kept_fibers = 1024;
-constexpr int64_t time_between_trims = 1'000'000'000;
 // How many rounds a hub with work runs before its host lets other full fibers run.
 constexpr uint32_t rounds_per_host_turn = 64;
 // How many turns fibers have before a hub that never sleeps looks into its poller.
@@ -29,22 +24,6 @@ constexpr uint64_t most_turns_unwatched = 61;
 // Values of asleep_.
 constexpr uint32_t on_futex = 1;
 constexpr uint32_t in_poller = 2;
-
-// The control block lies on top of the slot; the last word is the stack allocator's. Not at the same
-// distance in all slots, or all blocks would share a few lines of the processor's caches.
-light_fiber* block_in(stack_slot slot) {
-  constexpr uintptr_t line = 64, colours = 8;
-  uintptr_t colour = reinterpret_cast<uintptr_t>(slot.base) / slot.size % colours * line;
-  auto top = reinterpret_cast<uintptr_t>(slot.top() - 16 - sizeof(light_fiber)) - colour;
-  return reinterpret_cast<light_fiber*>(top & ~(line - 1));
-}
-
-// Of an address that may be nobody's.
-void fetch(uintptr_t address) { __builtin_prefetch(reinterpret_cast<const void*>(address), 1); }
-
-char* stack_low(const light_fiber& f) { return f.stack.base + stack_guard_size; }
-
-size_t stack_bytes(light_fiber& f) { return reinterpret_cast<char*>(&f) - stack_low(f); }
 
 constexpr exception_state no_exceptions = {nullptr, 0};
 constexpr exception_state never_clean = {nullptr, 1};
@@ -81,184 +60,6 @@ void light_hub::switch_with_exceptions(fiber& from, fiber& to) {
     memcpy(exception_states_[i], kept.bytes[i], exception_state_size);
 }
 
-// While the host has no light fibers, nobody waits for it: it is not watched, and its flow is the
-// identity's own.
-void light_hub::own_flow_is_one_of_many() {
-  if (!own_flow_alone_) return;
-  own_flow_alone_ = false;
-  main_flow_.own = own_state();
-  main_flow_.root.flags = main_flow_.own.scopes != nullptr ? scope_has_inner : 0;
-  self_state.current = &main_flow_;
-  watched_.resume();
-}
-
-// REQUIRES: its own flow runs.
-void light_hub::own_flow_is_alone() {
-  own_flow_alone_ = true;
-  watched_.pause();
-  self_state.current = host_;
-  own_state() = main_flow_.own;
-  if (host_ != nullptr) scope::set_innermost(main_flow_.own.scopes);
-}
-
-// It is told when it runs again.
-void light_hub::own_flow_left_alone() { main_flow_.root.flags |= scope_of_flow_left_alone; }
-
-void light_hub::own_flow_returns(fiber& self) {
-  if (&self == &main_flow_ && alone()) own_flow_is_alone();
-}
-
-light_fiber* light_hub::make_fiber(size_t stack_size, int& error) {
-  error = EINVAL;
-  if (stack_size < least_stack_size) return nullptr;
-  size_t slot_size = stack_class(stack_size - stack_guard_size);
-  if (slot_size == 0) return nullptr;
-  error = EAGAIN;
-  stack_slot slot = stack_take(slot_size);
-  if (!slot) return nullptr;
-  light_fiber* f = new (block_in(slot)) light_fiber;
-  f->stack = slot;
-  f->kind_of_sleeper = sleeper_kind::fiber;
-  f->kind = fiber_kind::light;
-  return f;
-}
-
-light_fiber* light_hub::take_fiber(size_t stack_size, int& error) {
-  if (stack_size == 0) stack_size = default_stack_size;
-  if (corpse_ != nullptr && corpse_->stack.size == stack_size) {
-    light_fiber* f = std::exchange(corpse_, nullptr);
-    sanitizer::stack_gone(f->tools);
-    return f;
-  }
-  bury();
-  if (free_fibers_ == nullptr || stack_size != default_stack_size)
-    return make_fiber(stack_size, error);
-  fiber* f = free_fibers_;
-  free_fibers_ = f->next_queued;
-  // Perhaps many are made at once.
-  auto coming = reinterpret_cast<uintptr_t>(free_fibers_);
-  for (unsigned line = 0; line < sizeof(light_fiber); line += 64) fetch(coming + line);
-  fetch(coming - 64);
-  if (--free_count_ < least_free_) least_free_ = free_count_;
-  return &light(*f);
-}
-
-void light_hub::prepare(light_fiber& f, vervet_fiber& record, const spawn_call& call) {
-  f.forget_flow();
-  f.hub = this;
-  f.handle = &record;
-  f.call = call;
-  f.number = record.number;
-  // Epochs only grow, whatever this memory was before: a fiber's number is new, and leaves it 2^24.
-  f.word.store(parker::pack(record.number << 24, wake_reason::none, park_state::awake),
-               std::memory_order_relaxed);
-  sanitizer::stack_made(f.tools, stack_low(f), stack_bytes(f));
-  context_begin(f.flow, stack_low(f), stack_bytes(f), enter);
-  record.block.store(&f, std::memory_order_release);
-}
-
-int light_hub::spawn(vervet_fiber& record, const spawn_call& call, size_t stack_size) {
-  int error;
-  light_fiber* f = take_fiber(stack_size, error);
-  if (f == nullptr) return error;
-  prepare(*f, record, call);
-  adopt(*f);
-  push(*f);
-  return 0;
-}
-
-int light_hub::spawn_from_outside(vervet_fiber& record, const spawn_call& call,
-                                  size_t stack_size) {
-  int error;
-  light_fiber* f = make_fiber(stack_size == 0 ? default_stack_size : stack_size, error);
-  if (f == nullptr) return error;
-  f->from_outside = true;
-  prepare(*f, record, call);
-  f->life.store(fiber_life::fresh, std::memory_order_relaxed);
-  enqueue(*f);
-  return 0;
-}
-
-void light_hub::adopt(light_fiber& f) {
-  f.life.store(fiber_life::alive, std::memory_order_relaxed);
-  fibers_.push_back(&f);
-  flows.add_flow();
-  // Now there is somebody to switch to.
-  if (exceptions_ == nullptr ||
-      cxx_runtimes.load(std::memory_order_acquire) != exception_states_known_) [[unlikely]]
-    find_exception_states();
-  own_flow_is_one_of_many();
-  ++alive_;
-}
-
-// Part of enter(): a call that does not return leaves the processor's stack of return addresses one off, and
-// the flow that goes on mispredicts all its returns.
-[[gnu::always_inline]] inline void light_hub::end(light_fiber& self) {
-  // A forked child: this flow was all there was, as if it were the last thread.
-  if (self_state.hub != this) {
-    runtime_scope::leave();
-    exit(0);
-  }
-  self.life.store(fiber_life::finished, std::memory_order_relaxed);
-  list<fiber_alive>::remove(&self);
-  --alive_;
-  if (alone()) own_flow_left_alone();
-  handle::finish(*self.handle, handle_state::ended);
-  fiber* to = next();
-  bury();
-  corpse_ = &self;
-  jump(self, *to, true);
-  __builtin_unreachable();
-}
-
-void light_hub::enter(arrival from) {
-  context_arrive(from);
-  auto& self = light(*self_state.current);
-  light_hub& hub = *self.hub;
-  if constexpr (sanitizer::told_of_switches) sanitizer::arrived(nullptr, hub.left_->tools);
-  self_state.in_runtime = 0;
-  *hub.errno_ = 0;
-  handle::run(self);
-
-  runtime_scope::enter();
-  hub.end(self);
-}
-
-// REQUIRES: the fiber that has ended last was left: not between its end and the jump.
-void light_hub::bury() {
-  light_fiber* f = corpse_;
-  if (f == nullptr) return;
-  corpse_ = nullptr;
-  sanitizer::stack_gone(f->tools);
-  uint32_t most = f->from_outside ? always_kept_fibers : most_free_fibers;
-  if (f->stack.size == default_stack_size && free_count_ < most) {
-    f->next_queued = free_fibers_;
-    free_fibers_ = f;
-    ++free_count_;
-    return;
-  }
-  stack_slot slot = f->stack;
-  stack_trim(slot, reinterpret_cast<char*>(f));
-  stack_give(slot);
-}
-
-// Called before the hub sleeps.
-void light_hub::trim() {
-  deadline time = now();
-  if (time < trim_at_) return;
-  // Half, so that what comes in bursts finds some of it again.
-  for (uint32_t unused = least_free_ / 2; unused != 0 && free_count_ > always_kept_fibers; --unused) {
-    fiber* f = free_fibers_;
-    free_fibers_ = f->next_queued;
-    --free_count_;
-    stack_slot slot = f->stack;
-    stack_trim(slot, reinterpret_cast<char*>(f));
-    stack_give(slot);
-  }
-  least_free_ = free_count_;
-  trim_at_ = time + time_between_trims;
-}
-
 void light_hub::enqueue(fiber& f) {
   if (self_state.hub == this) return push(f);
   inbox_lock_.acquire();
@@ -286,13 +87,27 @@ void light_hub::wake_host() {
   leave(self);
 }
 
-[[gnu::flatten]] void light_hub::leave(fiber& self) {
-  fiber* to = next();
-  if (to == &self)
-    begin_turn(*to);
-  else
-    switch_to(self, *to);
-  own_flow_returns(self);
+[[gnu::flatten]] void light_hub::leave(fiber& self) { leave_here(self); }
+
+// A scope may cut it, or its deadline be the nearer one.
+[[gnu::noinline]] wake_reason light_hub::park_here_scoped(fiber& self, uint64_t epoch,
+                                                          deadline until) {
+  deadline bound = until;
+  if (!scope::begin_wait(self, bound)) {
+    wake(self, epoch, wake_reason::cut);
+    bound = never;
+  }
+  wake_reason reason = sleep_here(self, epoch, bound);
+  scope::end_wait();
+  return reason == wake_reason::timed_out && bound < until ? wake_reason::cut : reason;
+}
+
+void light_hub::retract_here(fiber& self, uint64_t epoch) {
+  uint64_t asleep = parker::pack(epoch, wake_reason::none, park_state::asleep);
+  uint64_t awake = parker::pack(epoch, wake_reason::none, park_state::awake);
+  if (self.word.compare_exchange_strong(asleep, awake, std::memory_order_acq_rel)) return;
+  leave(self);
+  self.finish_wait();
 }
 
 [[gnu::flatten]] void light_hub::yield(fiber& self) {
@@ -401,10 +216,7 @@ void light_hub::add_timer(timer_node& node, deadline until) {
     if (flows.tell(nothing_came)) return;
     until = later_looks_.next();
   }
-  if (free_count_ > always_kept_fibers) {
-    trim();
-    if (free_count_ > always_kept_fibers && trim_at_ < until) until = trim_at_;
-  }
+  if (deadline again = trim(); again < until) until = again;
   watched_.pause();
   if (host_ == nullptr)
     sleep_os_thread(until);

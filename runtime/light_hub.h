@@ -61,6 +61,16 @@ class light_hub {
   // The same for one that has committed.
   void leave(fiber& self);
 
+  // Sleeps in the wait that arm_here() began until it is ended, and returns the reason (light_switch.h).
+  wake_reason park_here(fiber& self, uint64_t epoch, deadline until);
+  // Both, where nobody but its own hub and its scopes can wake it.
+  wake_reason park_here(fiber& self, wait_class interruptible, deadline until);
+  // Gives that wait up. A waker that was faster has queued the fiber: it takes its turn.
+  void retract_here(fiber& self, uint64_t epoch);
+  // light_join.h: joins among the flows of one hub.
+  static fiber* shares_hub_with(const vervet_fiber& target);
+  wake_reason park_for_end(fiber& self, vervet_fiber& target, deadline until);
+
   // The running flow goes to the end of the queue.
   void yield(fiber& self);
   // The same for one that is plain(), in the program's code. False if it is no longer plain; then
@@ -128,11 +138,11 @@ class light_hub {
   static void enter(arrival from);
   static void* call_back(void* hub);
 
-  light_fiber* take_fiber(size_t stack_size, int& error);
+  light_fiber* take_fiber(size_t stack_size);
   static light_fiber* make_fiber(size_t stack_size, int& error);
   void prepare(light_fiber& f, vervet_fiber& record, const spawn_call& call);
   void bury();
-  void trim();
+  deadline trim();
   void adopt(light_fiber& f);
   void wake_host();
   bool alone() const { return alive_ + pins_ == 0; }
@@ -146,6 +156,11 @@ class light_hub {
   void own_flow_is_one_of_many();
   void own_flow_is_alone();
   void own_flow_left_alone();
+  void leave_here(fiber& self);
+  bool wake_here(fiber& who, uint64_t epoch, wake_reason reason);
+  wake_reason sleep_here(fiber& self, uint64_t epoch, deadline until);
+  [[gnu::noinline]] wake_reason park_here_scoped(fiber& self, uint64_t epoch, deadline until);
+  void wake_joiners(vervet_fiber& ended);
   void push(fiber& f);
   fiber* next();
   fiber* begin_round();

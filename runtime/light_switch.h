@@ -3,6 +3,7 @@
 #pragma once
 
 #include "runtime/light_hub.h"
+#include "runtime/scope.h"
 #include "runtime/thread_state.h"
 
 namespace vervet {
@@ -87,6 +88,21 @@ inline void light_hub::switch_to(fiber& from, fiber& to) {
   *errno_ = error;
 }
 
+// The running flow, which has committed, leaves; returns when it was picked again. errno and the exception
+// state are as before.
+inline void light_hub::leave_here(fiber& self) {
+  fiber* to = next();
+  if (to == &self)
+    begin_turn(*to);
+  else
+    switch_to(self, *to);
+  own_flow_returns(self);
+}
+
+inline void light_hub::own_flow_returns(fiber& self) {
+  if (&self == &main_flow_ && alone()) own_flow_is_alone();
+}
+
 // What it needs on its return it finds again by the current fiber: each register that it kept would be
 // saved twice, here and by the jump.
 inline bool light_hub::yield_plain(fiber& leaving) {
@@ -117,6 +133,36 @@ inline bool light_hub::yield_plain(fiber& leaving) {
   if (deferred_work.load(std::memory_order_relaxed) != 0) [[unlikely]]
     return deferred_then_plain();
   return back.plain();
+}
+
+// wake() by a flow of the same hub, for a wait that was begun with arm_here().
+inline bool light_hub::wake_here(fiber& who, uint64_t epoch, wake_reason reason) {
+  uint64_t asleep = parker::pack(epoch, wake_reason::none, park_state::asleep);
+  uint64_t woken = parker::pack(epoch, reason, park_state::woken);
+  if (!who.word.compare_exchange_strong(asleep, woken, std::memory_order_acq_rel)) return false;
+  push(who);
+  return true;
+}
+
+// Until the wait that arm_here() began is ended.
+inline wake_reason light_hub::sleep_here(fiber& self, uint64_t epoch, deadline until) {
+  if (until != never) arm_timer(self, epoch, until);
+  leave_here(self);
+  if (until != never) cancel_timer(self);
+  return self.finish_wait();
+}
+
+inline wake_reason light_hub::park_here(fiber& self, uint64_t epoch, deadline until) {
+  auto accepts = static_cast<uint32_t>(self.present.load(std::memory_order_relaxed));
+  bool cuttable = (accepts & static_cast<uint32_t>(wait_class::scopes)) != 0;
+  if (!cuttable || scope::only_kills(self)) [[likely]]
+    return sleep_here(self, epoch, until);
+  return park_here_scoped(self, epoch, until);
+}
+
+inline wake_reason light_hub::park_here(fiber& self, wait_class interruptible, deadline until) {
+  bool no_scope_cuts_it = self.own.scopes == nullptr;
+  return park_here(self, self.arm_here(interruptible, no_scope_cuts_it), until);
 }
 
 }  // namespace vervet

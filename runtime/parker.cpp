@@ -52,11 +52,6 @@ void commit_park(void* argument) {
   make_runnable(f);
 }
 
-void finish_wait(parker& self, uint64_t word) {
-  self.word.store(parker::pack(parker::epoch_of(word), wake_reason::none, park_state::awake),
-                  std::memory_order_release);
-}
-
 void park_fiber(fiber& f, uint64_t epoch, wait_for what, deadline until) {
   if (until != never) {
     if (f.kind == fiber_kind::light)
@@ -106,9 +101,7 @@ wake_reason sleep(parker& self, wait_for what, deadline until) {
       park_os_thread(self, epoch, until);
     }
   }
-  uint64_t ended = self.word.load(std::memory_order_acquire);
-  finish_wait(self, ended);
-  return parker::reason_of(ended);
+  return self.finish_wait();
 }
 
 }  // namespace
@@ -163,57 +156,10 @@ wake_reason park(parker& self, wait_for what, deadline until) {
   return reason == wake_reason::timed_out && bound < until ? wake_reason::cut : reason;
 }
 
-namespace {
-
-// Until the wait that arm_here() began is ended.
-inline wake_reason sleep_here(fiber& self, uint64_t epoch, deadline until) {
-  if (until != never) self.hub->arm_timer(self, epoch, until);
-  self.hub->leave(self);
-  if (until != never) self.hub->cancel_timer(self);
-  uint64_t ended = self.word.load(std::memory_order_acquire);
-  finish_wait(self, ended);
-  return parker::reason_of(ended);
-}
-
-[[gnu::noinline]] wake_reason park_here_scoped(fiber& self, uint64_t epoch, deadline until) {
-  deadline bound = until;
-  if (!scope::begin_wait(self, bound)) {
-    wake(self, epoch, wake_reason::cut);
-    bound = never;
-  }
-  wake_reason reason = sleep_here(self, epoch, bound);
-  scope::end_wait();
-  return reason == wake_reason::timed_out && bound < until ? wake_reason::cut : reason;
-}
-
-}  // namespace
-
-wake_reason park_here(fiber& self, wait_class interruptible, deadline until) {
-  // Where no scope can cut it, only flows of the same hub are there to wake it.
-  auto order = self.own.scopes == nullptr ? std::memory_order_relaxed : std::memory_order_seq_cst;
-  return park_here(self, self.arm_here(interruptible, order), until);
-}
-
-wake_reason park_here(fiber& self, uint64_t epoch, deadline until) {
-  if (scope::only_kills(self) || !accepts_scopes(self)) [[likely]]
-    return sleep_here(self, epoch, until);
-  return park_here_scoped(self, epoch, until);
-}
-
-void retract_here(fiber& self, uint64_t epoch) {
-  uint64_t asleep = parker::pack(epoch, wake_reason::none, park_state::asleep);
-  uint64_t awake = parker::pack(epoch, wake_reason::none, park_state::awake);
-  if (self.word.compare_exchange_strong(asleep, awake, std::memory_order_acq_rel)) return;
-  self.hub->leave(self);
-  finish_wait(self, self.word.load(std::memory_order_acquire));
-}
-
 wake_reason disarm(parker& self) {
   uint64_t seen = self.word.load(std::memory_order_acquire);
   wake(self, parker::epoch_of(seen), wake_reason::none);
-  uint64_t ended = self.word.load(std::memory_order_acquire);
-  finish_wait(self, ended);
-  return parker::reason_of(ended);
+  return self.finish_wait();
 }
 
 }  // namespace vervet

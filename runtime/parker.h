@@ -84,12 +84,26 @@ struct parker {
   }
 
   // The same for a light fiber, which has committed with that: who wakes it puts it into its hub's queue, and
-  // that is not looked at before it has left. park_here() or retract_here() must follow.
-  uint64_t arm_here(wait_class interruptible, std::memory_order order = std::memory_order_seq_cst) {
+  // that is not looked at before it has left. light_hub::park_here() or retract_here() must follow.
+  // `among_flows`: only flows of that hub are there to wake it.
+  uint64_t arm_here(wait_class interruptible, bool among_flows = false) {
     present.store(interruptible, std::memory_order_relaxed);
     uint64_t epoch = next_epoch();
-    word.store(pack(epoch, wake_reason::none, park_state::asleep), order);
+    uint64_t asleep = pack(epoch, wake_reason::none, park_state::asleep);
+    // (An order that is not constant would be the strongest one.)
+    if (among_flows)
+      word.store(asleep, std::memory_order_relaxed);
+    else
+      word.store(asleep, std::memory_order_seq_cst);
     return epoch;
+  }
+
+  // The wait is over; returns why. Only by the sleeper itself.
+  wake_reason finish_wait() {
+    uint64_t ended = word.load(std::memory_order_acquire);
+    word.store(pack(epoch_of(ended), wake_reason::none, park_state::awake),
+               std::memory_order_release);
+    return reason_of(ended);
   }
 };
 
@@ -111,13 +125,6 @@ VERVET_DOOR parker& self_parker();
 // returns the reason. Afterwards the wait is over; the caller unlinks itself from what it had joined.
 // Returns `interrupted` without sleeping if an interruption that the wait accepts is due already.
 VERVET_DOOR wake_reason park(parker& self, wait_for what, deadline until);
-
-// The same for a light fiber, after arm_here().
-wake_reason park_here(fiber& self, uint64_t epoch, deadline until);
-// Both, where nobody but its own hub and its scopes can wake it.
-wake_reason park_here(fiber& self, wait_class interruptible, deadline until);
-// Gives that wait up. A waker that was faster has queued the fiber: it takes its turn.
-void retract_here(fiber& self, uint64_t epoch);
 
 // Gives up the armed wait without sleeping. Returns the reason if a waker had won, else none.
 VERVET_DOOR wake_reason disarm(parker& self);

@@ -1,5 +1,7 @@
 #include "runtime/parking_lot.h"
 
+#include <errno.h>
+
 #include "runtime/thread_state.h"
 
 namespace vervet::lot {
@@ -71,6 +73,19 @@ outcome outcome_of(wake_reason reason) {
       return outcome::deadlock;
     default:
       return outcome::unparked;
+  }
+}
+
+int error_of(outcome o) {
+  switch (o) {
+    case outcome::timed_out:
+      return ETIMEDOUT;
+    case outcome::cut:
+      return ECANCELED;
+    case outcome::deadlock:
+      return EDEADLK;
+    default:
+      return 0;
   }
 }
 

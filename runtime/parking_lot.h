@@ -42,6 +42,8 @@ enum class outcome : uint8_t {
 };
 
 outcome outcome_of(wake_reason reason);
+// What the API returns for it: ETIMEDOUT, ECANCELED, EDEADLK; 0 for the rest.
+int error_of(outcome o);
 
 struct request {
   const void* address;

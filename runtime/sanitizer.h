@@ -55,9 +55,12 @@ struct flow {
 };
 
 // A fresh flow is about to use the stack [low, low + size), which may be a recycled one.
-inline void stack_made([[maybe_unused]] flow& f, void* low, size_t size) {
-  f.bottom = low;
-  f.size = size;
+inline void stack_made([[maybe_unused]] flow& f, [[maybe_unused]] void* low,
+                       [[maybe_unused]] size_t size) {
+  if constexpr (told_of_switches) {
+    f.bottom = low;
+    f.size = size;
+  }
 #ifdef VERVET_ASAN
   // Frames that were left for ever have not cleaned up behind them.
   __asan_unpoison_memory_region(low, size);

@@ -43,6 +43,11 @@ void cancel(vervet_scope& s);
 // Marks a fiber's outermost scope and ends the wait that it cuts.
 void kill(fiber& f);
 
+// True if the running `f` has entered no scope; the root, which has no deadline, is that of its kills.
+inline bool has_none_but_root(const fiber& f) {
+  return f.own.scopes == nullptr || f.own.scopes == &f.root;
+}
+
 // True if the fiber's kill is all that can cut its waits, and has not come. For the sleeper itself, after it has
 // armed: kill() marks, then looks at the fiber's wait, so that nobody need be told whose it is.
 inline bool only_kills(const fiber& f) {

@@ -53,13 +53,13 @@ void light_hub::unfire(watcher& w) {
 // One fiber calls back one after the other. One that waits keeps its fiber; the others get a new one.
 void light_hub::call_back_soon() {
   if (callback_queued_) return;
-  vervet_fiber* made = record::make("callbacks", 1);
+  vervet_fiber* made = record::make(&records, "callbacks", 1);
   if (made != nullptr && spawn(*made, {call_back, this, 0, nullptr}, 0) == 0) {
     callback_queued_ = true;
     return;
   }
   // No memory: tried again at the next round.
-  if (made != nullptr) record::release(*made);
+  if (made != nullptr) record::release(&records, *made);
   inbox_filled_.store(1, std::memory_order_relaxed);
 }
 
