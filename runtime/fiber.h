@@ -40,7 +40,7 @@ enum class thread_fate : uint32_t {
   collected,  // taken by one of them
 };
 
-enum class fiber_life : uint32_t {
+enum class fiber_life : uint8_t {
   fresh,     // never started, or recycled and waiting for its next start
   alive,     // started
   finished,  // its entry returned; the result can be collected
@@ -48,6 +48,9 @@ enum class fiber_life : uint32_t {
 
 // What a full fiber keeps because it stands for a pthread.
 struct thread_part {
+  // The mask that the program sees; the kernel's mask on a carrier is something else. Written by the fiber
+  // itself. (First, for each switch looks at it.)
+  std::atomic<uint64_t> signal_mask{0};
   uint32_t id = 0;               // what gettid() and lock owners show; > 2^22 but for the main thread
   bool is_main = false;
   bool own_stack = true;         // the stack is a slot of ours, not the program's (attr_setstack)
@@ -74,9 +77,7 @@ struct thread_part {
   bool cancel_asynchronous = false;
   bool exiting = false;
 
-  // Signals. The mask is the one the program sees; the kernel's mask on a carrier is something else.
-  // Written by the fiber itself; the rest is guarded by signal_internal.h's lock.
-  std::atomic<uint64_t> signal_mask{0};
+  // Signals, guarded by signal_internal.h's lock.
   std::atomic<uint64_t> signals_awaited{0};  // sigwait() & co. take these although they are blocked
   std::atomic<uint64_t> signals_pending{0};  // the numbers in signal_queue
   signal_list signal_queue;                  // directed at this fiber, not yet handled
@@ -101,25 +102,42 @@ inline constexpr uint32_t scope_of_no_plain_flow = 1u << 31;  // for ever: see f
 inline constexpr uint32_t scope_has_inner = 1u << 30;         // others are entered
 inline constexpr uint32_t scope_of_flow_left_alone = 1u << 29;  // a host's own, whose fibers have ended
 
-// What a switch touches lies in one cache line, after the bases.
-struct fiber : parker, fiber_alive, timer_node {
+// The block's first cache lines, in the order of how often they are touched: a million fibers' turns wait
+// for little else.
+
+// What each switch touches.
+struct fiber_turn : parker {
+  fiber_kind kind = fiber_kind::full;
+  std::atomic<fiber_life> life{fiber_life::fresh};
+  bool idles = false;                   // light: in yield_to_all()
+  bool from_outside = false;            // light: another thread took its stack, and takes the next one
   vervet_fiber* handle = nullptr;       // what the API's handles refer to, if the API spawned it
   context flow;
   fiber* next_queued = nullptr;         // run queue, free list
   light_hub* hub = nullptr;             // light: its hub
   int kept_errno = 0;                   // light: while it yields
-  fiber_kind kind = fiber_kind::full;
-  carrier* on = nullptr;                // full: the carrier that runs it now or ran it last
+  std::atomic<uint32_t> interrupts{0};  // interrupt_signal, interrupt_cancel: due, not yet looked at
+};
+static_assert(sizeof(fiber_turn) == 64);
+
+// What waits look at: the flow's scopes.
+struct fiber_scopes {
   // A spawned fiber's outermost scope: its kills (scope.h).
   vervet_scope root = {VERVET_NEVER, scope_of_no_plain_flow, 0, 0, nullptr, nullptr, nullptr};
   flow_state own = {nullptr, nullptr};  // what else the flow carries with it
-  spawn_call call = {};                 // if the API spawned it
-  bool idles = false;                   // light: in yield_to_all()
-  bool from_outside = false;            // light: another thread took its stack, and takes the next one
-  std::atomic<fiber_life> life{fiber_life::fresh};
-  std::atomic<uint32_t> interrupts{0};  // interrupt_signal, interrupt_cancel: due, not yet looked at
-  carrier* wired_to = nullptr;          // full: the carrier that it keeps for life
+};
+static_assert(sizeof(fiber_scopes) == 64);
+
+// What its beginning and its end need.
+struct fiber_span : fiber_alive {
   stack_slot stack;
+  spawn_call call = {};  // if the API spawned it
+};
+static_assert(sizeof(fiber_span) == 64);
+
+struct fiber : fiber_turn, fiber_scopes, fiber_span, timer_node {
+  carrier* on = nullptr;                // full: the carrier that runs it now or ran it last
+  carrier* wired_to = nullptr;          // full: the carrier that it keeps for life
   uint64_t number = 0;                  // for messages: the n-th fiber of this process
   thread_part thread;
 

@@ -307,7 +307,6 @@ inline void fetch_ahead(const run_queue& queue) {
   __builtin_prefetch(&later->flow, 1);
   __builtin_prefetch(&later->own, 1);
   __builtin_prefetch(&later->on, 1);
-  __builtin_prefetch(&later->thread.signal_mask);
   fiber* soon = queue.peek(distance - 1);
   auto* stack = static_cast<char*>(soon->flow.saved);
   for (size_t line = 0; line < 5; ++line) __builtin_prefetch(stack + line * 64, 1);
