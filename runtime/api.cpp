@@ -146,18 +146,7 @@ using namespace vervet;
 
 namespace {
 
-// The caller gets the handle, if he wants one; or, if the fiber could not be started, nobody does.
-inline int settle(vervet_fiber& made, vervet_fiber** fiber, int error) {
-  if (error == 0) [[likely]] {
-    if (fiber != nullptr) *fiber = &made;
-    return 0;
-  }
-  if (fiber != nullptr) record::release(nullptr, made);
-  record::release(nullptr, made);
-  return error;
-}
-
-int spawn_with(vervet_fiber** fiber, const vervet_spawn_options* options, void* (*entry)(void*),
+[[gnu::noinline]] int spawn_with(vervet_fiber** fiber, const vervet_spawn_options* options, void* (*entry)(void*),
                void* argument) {
   if (!known(options)) return EINVAL;
   vervet_spawn_options none{};
@@ -181,16 +170,7 @@ int spawn_with(vervet_fiber** fiber, const vervet_spawn_options* options, void* 
     error = start_full(*made, call, options->stack_size, options->worker);
   else
     error = hub_handle::spawn(*elsewhere, *made, call, options->stack_size);
-  return settle(*made, fiber, error);
-}
-
-// A light fiber of the calling thread.
-inline int spawn_here(light_hub& hub, vervet_fiber** fiber, void* (*entry)(void*), void* argument) {
-  runtime_scope scope;
-  vervet_fiber* made = record::make(&hub.records, nullptr, fiber != nullptr ? 2 : 1);
-  if (made == nullptr) return EAGAIN;
-  int error = hub.spawn(*made, {entry, argument, 0, nullptr}, 0);
-  return settle(*made, fiber, error);
+  return record::settle(*made, fiber, error);
 }
 
 }  // namespace
@@ -199,7 +179,7 @@ int vervet_spawn(vervet_fiber** fiber, const vervet_spawn_options* options, void
                  void* argument) {
   light_hub* hub = self_state.hub;
   if (options == nullptr && hub != nullptr && !inside_run()) [[likely]]
-    return spawn_here(*hub, fiber, entry, argument);
+    return hub->spawn(fiber, entry, argument);
   return spawn_with(fiber, options, entry, argument);
 }
 

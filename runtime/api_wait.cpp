@@ -131,22 +131,13 @@ namespace {
   return scope::due() ? ECANCELED : 0;
 }
 
-[[gnu::noinline]] int plain_no_longer() {
-  runtime_scope scope;
-  fiber& self = *self_state.current;
-  self.hub->own_flow_returns(self);
-  return scope::due() ? ECANCELED : 0;
-}
-
 }  // namespace
 
 [[gnu::flatten]] int vervet_yield() {
   fiber* current = self_state.current;
   if (current == nullptr || !current->plain()) [[unlikely]]
     return yield_otherwise(current);
-  if (light_hub::yield_plain(*current)) [[likely]]
-    return 0;
-  return plain_no_longer();
+  return light_hub::yield_plain(*current);
 }
 
 int vervet_idle() {

@@ -50,6 +50,6 @@ struct vervet_coroutine {
   vervet::sanitizer::flow tools_outside;
   vervet::exception_states exceptions_inside;
   vervet::exception_states exceptions_outside;
-  vervet_scope joint = {VERVET_NEVER, 0, 0, 0, nullptr, nullptr, nullptr};
+  vervet_scope joint = {0, 0, VERVET_NEVER, 0, nullptr, nullptr, nullptr};
   vervet_scope* scopes = &joint;  // the body's innermost, while suspended
 };

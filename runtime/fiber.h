@@ -52,6 +52,7 @@ struct thread_part {
   // itself. (First, for each switch looks at it.)
   std::atomic<uint64_t> signal_mask{0};
   uint32_t id = 0;               // what gettid() and lock owners show; > 2^22 but for the main thread
+  uint64_t number = 0;           // for messages: the n-th full fiber of this process
   bool is_main = false;
   bool own_stack = true;         // the stack is a slot of ours, not the program's (attr_setstack)
   char* stack_low = nullptr;     // as pthread_getattr_np reports it
@@ -102,31 +103,26 @@ inline constexpr uint32_t scope_of_no_plain_flow = 1u << 31;  // for ever: see f
 inline constexpr uint32_t scope_has_inner = 1u << 30;         // others are entered
 inline constexpr uint32_t scope_of_flow_left_alone = 1u << 29;  // a host's own, whose fibers have ended
 
-// The block's first cache lines, in the order of how often they are touched: a million fibers' turns wait
-// for little else.
-
-// What each switch touches.
+// The block's first cache lines, in the order of how often they are touched: what many fibers wait for in
+// their turns is little else.
+//
+// The first: what each switch touches. The second: what some waits do.
 struct fiber_turn : parker {
   fiber_kind kind = fiber_kind::full;
   std::atomic<fiber_life> life{fiber_life::fresh};
-  bool idles = false;                   // light: in yield_to_all()
   bool from_outside = false;            // light: another thread took its stack, and takes the next one
-  vervet_fiber* handle = nullptr;       // what the API's handles refer to, if the API spawned it
   context flow;
-  fiber* next_queued = nullptr;         // run queue, free list
   light_hub* hub = nullptr;             // light: its hub
+  vervet_fiber* handle = nullptr;       // what the API's handles refer to, if the API spawned it
   int kept_errno = 0;                   // light: while it yields
   std::atomic<uint32_t> interrupts{0};  // interrupt_signal, interrupt_cancel: due, not yet looked at
-};
-static_assert(sizeof(fiber_turn) == 64);
-
-// What waits look at: the flow's scopes.
-struct fiber_scopes {
-  // A spawned fiber's outermost scope: its kills (scope.h).
-  vervet_scope root = {VERVET_NEVER, scope_of_no_plain_flow, 0, 0, nullptr, nullptr, nullptr};
+  // A spawned fiber's outermost scope: its kills (scope.h). Its flags and `cancelled` come first.
+  vervet_scope root = {scope_of_no_plain_flow, 0, VERVET_NEVER, 0, nullptr, nullptr, nullptr};
   flow_state own = {nullptr, nullptr};  // what else the flow carries with it
+  fiber* next_queued = nullptr;         // shared queue, inbox, free list
 };
-static_assert(sizeof(fiber_scopes) == 64);
+static_assert(offsetof(vervet_scope, cancelled) == 4);
+static_assert(sizeof(fiber_turn) == 128);
 
 // What its beginning and its end need.
 struct fiber_span : fiber_alive {
@@ -135,28 +131,31 @@ struct fiber_span : fiber_alive {
 };
 static_assert(sizeof(fiber_span) == 64);
 
-struct fiber : fiber_turn, fiber_scopes, fiber_span, timer_node {
+struct fiber : fiber_turn, fiber_span, timer_node {
   carrier* on = nullptr;                // full: the carrier that runs it now or ran it last
   carrier* wired_to = nullptr;          // full: the carrier that it keeps for life
-  uint64_t number = 0;                  // for messages: the n-th fiber of this process
   thread_part thread;
 
   // What an earlier life of this memory has left.
   void forget_flow() {
     own = {nullptr, nullptr};
-    root = {VERVET_NEVER, kind == fiber_kind::full ? scope_of_no_plain_flow : 0, 0, 0,
-            nullptr,      nullptr,                                            nullptr};
+    root = {kind == fiber_kind::full ? scope_of_no_plain_flow : 0, 0, VERVET_NEVER, 0, nullptr,
+            nullptr, nullptr};
     handle = nullptr;
     interrupts.store(0, std::memory_order_relaxed);
   }
 
-  // One test for all that a yield need not care about: it is a light fiber or a host's own flow among
-  // some, it was not killed, and no scope is entered but the root.
+  // One test for all that a yield, or a wait without a deadline, need not care about: it is a light fiber or
+  // a host's own flow among some, it was not killed, and no scope is entered but the root.
   bool plain() const {
-    using both = uint64_t __attribute__((may_alias));  // flags and cancelled
-    return __atomic_load_n(reinterpret_cast<const both*>(&root.flags), __ATOMIC_RELAXED) == 0;
+    return __atomic_load_n(reinterpret_cast<const flags_and_cancelled*>(&root.flags),
+                           __ATOMIC_SEQ_CST) == 0;
   }
+  // Of a flow that nobody can kill. (As a whole, as plain() looks at it.)
+  void set_flags(uint32_t flags) {
+    __atomic_store_n(reinterpret_cast<flags_and_cancelled*>(&root.flags), flags, __ATOMIC_RELAXED);
+  }
+  using flags_and_cancelled = uint64_t __attribute__((may_alias));
 };
-static_assert(offsetof(vervet_scope, cancelled) == offsetof(vervet_scope, flags) + 4);
 
 }  // namespace vervet

@@ -164,6 +164,17 @@ inline void release(cache* own, vervet_fiber& target) {
   give(own, target);
 }
 
+// The caller gets the handle, if he wants one; or, if the fiber could not be started, nobody does.
+inline int settle(vervet_fiber& made, vervet_fiber** handle, int error) {
+  if (error == 0) [[likely]] {
+    if (handle != nullptr) *handle = &made;
+    return 0;
+  }
+  if (handle != nullptr) release(nullptr, made);
+  release(nullptr, made);
+  return error;
+}
+
 // The fiber ends: `state` and the fiber's own reference. `own`: of the hub that it ran on, if it did on
 // one. Returns whether that was the last reference; then give() must follow.
 inline bool end(cache* own, vervet_fiber& target, handle_state state) {

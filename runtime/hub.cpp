@@ -38,7 +38,7 @@ void arm_timer(fiber& f, uint64_t epoch, deadline until) {
   f.who = &f;
   f.epoch = epoch;
   CHECK(timers.add(f, until), "out of memory for the timer of fiber %lu",
-        static_cast<unsigned long>(f.number));
+        static_cast<unsigned long>(f.thread.number));
   note_earliest();
 }
 

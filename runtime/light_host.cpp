@@ -85,6 +85,8 @@ light_hub::light_hub() {
   main_flow_.hub = this;
   main_flow_.life.store(fiber_life::alive, std::memory_order_relaxed);
   flows.add_flow();  // the host's own
+  // What is fetched ahead for it costs nothing.
+  round_end_.flow.saved = &round_end_;
 }
 
 light_hub* light_hub::make() {
@@ -164,19 +166,6 @@ void light_hub::host_ends(void* argument) {
     hub->retire();
   else
     hub->abandon();
-}
-
-// What it has kept for the next fibers.
-void light_hub::give_back() {
-  bury();
-  records.empty();
-  while (fiber* f = free_fibers_) {
-    free_fibers_ = f->next_queued;
-    stack_slot slot = f->stack;
-    stack_trim(slot, reinterpret_cast<char*>(f));
-    stack_give(slot);
-  }
-  free_count_ = 0;
 }
 
 void light_hub::retire() {

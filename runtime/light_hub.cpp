@@ -115,58 +115,60 @@ void light_hub::retract_here(fiber& self, uint64_t epoch) {
   leave(self, requeue, &self);
 }
 
-// The seldom ends of yield_plain(), out of its way.
-[[gnu::noinline]] bool light_hub::yield_to_nobody(fiber& self) {
-  begin_turn(self);
-  runtime_scope::leave();
-  return self.plain();
-}
-[[gnu::noinline]] bool light_hub::deferred_then_plain() {
-  run_deferred();
-  return self_state.current->plain();
+// The seldom ways of yield_plain().
+int light_hub::yielded_to_much() {
+  if (deferred_work.load(std::memory_order_relaxed) != 0) run_deferred();
+  runtime_scope scope;
+  // A host's own flow is none of its hub's any more if it has been told that it is alone.
+  if (fiber* self = self_state.current; self != nullptr && self->kind == fiber_kind::light)
+    self->hub->own_flow_returns(*self);
+  return scope::due() ? ECANCELED : 0;
 }
 
-// Those who wait for that as well stand in the queue, and do not count. Nobody is looked at twice: up to
-// `looked_at_`, which stands there until `turn_of_looked_at_`, there are only such.
-bool light_hub::others_ready() {
-  if (inbox_filled_.load(std::memory_order_relaxed) != 0) return true;
-  uint64_t turn = watched_.turn.load(std::memory_order_relaxed);
-  fiber* f = first_ready_;
-  if (turn < turn_of_looked_at_) {
-    if (!looked_at_->idles) return true;
-    if (looked_at_ == last_ready_) return false;
-    f = looked_at_->next_queued;
-    turn = turn_of_looked_at_;
-  }
-  for (;; f = f->next_queued) {
-    if (f != &round_end_) {
-      looked_at_ = f;
-      turn_of_looked_at_ = turn += watchdog::watched::step;
-      if (!f->idles) return true;
-    }
-    if (f == last_ready_) return false;
-  }
+int light_hub::yield_queued(fiber& self) {
+  self.hub->leave(self);
+  return yielded(self);
+}
+
+int light_hub::yield_in_full_queue(fiber& self) {
+  self.hub->ready_.grow();
+  return yield_queued(self);
+}
+
+int light_hub::yield_to_nobody(fiber& self) {
+  self.hub->begin_turn(self);
+  return yielded(self);
+}
+
+int light_hub::yield_with_exceptions(fiber& self, fiber& to) {
+  self.hub->switch_with_exceptions(self, to);
+  *self.hub->errno_ = self.kept_errno;
+  return yielded(self);
+}
+
+// Those who wait for that as well stand in the queue, and do not count; nor does the end of the round.
+bool light_hub::others_ready() const {
+  return inbox_filled_.load(std::memory_order_relaxed) != 0 || ready_.size() > idlers_ + 1;
 }
 
 void light_hub::yield_to_all(fiber& self) {
   do {
     if (poller_.is_open()) look(at_once);
-    self.idles = true;
+    ++idlers_;
     yield(self);
-    self.idles = false;
+    --idlers_;
   } while (others_ready() && !scope::due());
 }
 
 // Who becomes runnable during a round runs in the next one: a fiber that only yields delays a due
 // timer by one turn of each of the others, not for ever.
-// REQUIRES: `round_end_` stands first in the queue. Returns who is first of the new round.
-[[gnu::noinline]] fiber* light_hub::begin_round() {
+// REQUIRES: `round_end_` stands first in the queue, and not alone afterwards.
+[[gnu::noinline]] void light_hub::begin_round() {
   look_around();
-  while (last_ready_ == &round_end_) {
+  while (ready_.only_round_end()) {
     idle();
     look_around();
   }
-  return rotate();
 }
 
 inline void light_hub::look_around() {
@@ -176,7 +178,7 @@ inline void light_hub::look_around() {
     look(at_once);
   if (inbox_filled_.load(std::memory_order_relaxed) != 0) take_inbox();
   if (!timers_.empty()) fire_timers();
-  if (host_ != nullptr && last_ready_ != &round_end_ &&
+  if (host_ != nullptr && !ready_.only_round_end() &&
       ++busy_rounds_ % rounds_per_host_turn == 0) {
     watched_.pause();
     self_state.current = host_;

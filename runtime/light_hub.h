@@ -19,6 +19,7 @@
 #include "runtime/list.h"
 #include "runtime/lock.h"
 #include "runtime/poller.h"
+#include "runtime/ready_queue.h"
 #include "runtime/sanitizer.h"
 #include "runtime/timer_queue.h"
 #include "runtime/watchdog.h"
@@ -47,7 +48,10 @@ class light_hub {
   // Inside a runtime_scope.
   int spawn(vervet_fiber& record, const spawn_call& call, size_t stack_size);
 
-  // The same by another thread, which holds the hub's handle (vervet_hub): it begins when the host
+  // The same with a new record, which `handle` receives unless it is null. In the program's code.
+  int spawn(vervet_fiber** handle, void* (*entry)(void*), void* argument);
+
+  // The first by another thread, which holds the hub's handle (vervet_hub): it begins when the host
   // waits.
   int spawn_from_outside(vervet_fiber& record, const spawn_call& call, size_t stack_size);
 
@@ -73,9 +77,8 @@ class light_hub {
 
   // The running flow goes to the end of the queue.
   void yield(fiber& self);
-  // The same for one that is plain(), in the program's code. False if it is no longer plain; then
-  // own_flow_returns() must follow.
-  static bool yield_plain(fiber& self);
+  // The same for one that is plain(), in the program's code. 0, or ECANCELED if a cut is due then.
+  static int yield_plain(fiber& self);
   // What must be done where the host's own flow has come back and may have no fibers any more.
   void own_flow_returns(fiber& self);
   // The same until nobody else is runnable but who waits for that as well, or a cut is due.
@@ -139,7 +142,9 @@ class light_hub {
   static void* call_back(void* hub);
 
   light_fiber* take_fiber(size_t stack_size);
+  light_fiber& take_free();
   static light_fiber* make_fiber(size_t stack_size, int& error);
+  int begin(vervet_fiber& record, const spawn_call& call, size_t stack_size);
   void prepare(light_fiber& f, vervet_fiber& record, const spawn_call& call);
   void bury();
   deadline trim();
@@ -163,14 +168,17 @@ class light_hub {
   void wake_joiners(vervet_fiber& ended);
   void push(fiber& f);
   fiber* next();
-  fiber* begin_round();
-  fiber* rotate();
+  void begin_round();
   bool attention_due() const;
-  void fetch_next() const;
-  bool yield_to_nobody(fiber& self);
-  static bool deferred_then_plain();
+  void fetch_ahead() const;
+  static int yielded(fiber& back);
+  [[gnu::noinline]] static int yielded_to_much();
+  [[gnu::noinline]] static int yield_queued(fiber& self);
+  [[gnu::noinline]] static int yield_in_full_queue(fiber& self);
+  [[gnu::noinline]] static int yield_to_nobody(fiber& self);
+  [[gnu::noinline]] static int yield_with_exceptions(fiber& self, fiber& to);
   void look_around();
-  bool others_ready();
+  bool others_ready() const;
   void take_inbox();
   void fire_timers();
   void idle();
@@ -185,13 +193,9 @@ class light_hub {
   bool own_flow_alone_ = true;  // the identity's flow is not `main_flow_` at the moment
   fiber round_end_;
   fiber* host_ = nullptr;
-  // The ready queue. It always holds `round_end_`, so that it is never empty: what stands before that
-  // runs before timers and inbox are due. Links: fiber::next_queued; the last one's means nothing.
-  fiber* first_ready_ = &round_end_;
-  fiber* last_ready_ = &round_end_;
+  ready_queue ready_{round_end_};
   int* errno_ = nullptr;     // the identity's
-  fiber* looked_at_ = nullptr;  // by others_ready()
-  uint64_t turn_of_looked_at_ = 0;
+  uint64_t idlers_ = 0;      // flows in yield_to_all() that stand in the queue
   uint32_t busy_rounds_ = 0;
   later_looks later_looks_;   // for a deadlock
   uint32_t pins_ = 0;

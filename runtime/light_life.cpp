@@ -51,7 +51,7 @@ void light_hub::own_flow_is_one_of_many() {
   if (!own_flow_alone_) return;
   own_flow_alone_ = false;
   main_flow_.own = own_state();
-  main_flow_.root.flags = main_flow_.own.scopes != nullptr ? scope_has_inner : 0;
+  main_flow_.set_flags(main_flow_.own.scopes != nullptr ? scope_has_inner : 0);
   self_state.current = &main_flow_;
   watched_.resume();
 }
@@ -95,14 +95,13 @@ inline light_fiber* light_hub::take_fiber(size_t stack_size) {
   }
   bury();
   if (free_fibers_ == nullptr || stack_size != default_stack_size) return nullptr;
-  fiber* f = free_fibers_;
-  fiber* coming = free_fibers_ = f->next_queued;
-  if (coming != nullptr) fetch(coming->next_queued);
-  if (--free_count_ < least_free_) least_free_ = free_count_;
-  return &light(*f);
+  light_fiber& f = take_free();
+  if (free_fibers_ != nullptr) fetch(free_fibers_->next_queued);
+  if (free_count_ < least_free_) least_free_ = free_count_;
+  return &f;
 }
 
-void light_hub::prepare(light_fiber& f, vervet_fiber& record, const spawn_call& call) {
+inline void light_hub::prepare(light_fiber& f, vervet_fiber& record, const spawn_call& call) {
   f.forget_flow();
   f.hub = this;
   f.handle = &record;
@@ -111,7 +110,6 @@ void light_hub::prepare(light_fiber& f, vervet_fiber& record, const spawn_call& 
   f.call.argument = call.argument;
   f.call.start = call.start;
   f.call.discard = call.discard;
-  f.number = record.number;
   // Epochs only grow, whatever this memory was before: a fiber's number is new, and leaves it 2^24.
   f.word.store(parker::pack(record.number << 24, wake_reason::none, park_state::awake),
                std::memory_order_relaxed);
@@ -120,16 +118,28 @@ void light_hub::prepare(light_fiber& f, vervet_fiber& record, const spawn_call& 
   record.block.store(&f, std::memory_order_release);
 }
 
-[[gnu::flatten]] int light_hub::spawn(vervet_fiber& record, const spawn_call& call,
-                                      size_t stack_size) {
+inline int light_hub::begin(vervet_fiber& record, const spawn_call& call, size_t stack_size) {
   int error = 0;
   light_fiber* f = take_fiber(stack_size);
-  if (f == nullptr) f = make_fiber(stack_size, error);
-  if (f == nullptr) return error;
+  if (f == nullptr) [[unlikely]] {
+    f = make_fiber(stack_size, error);
+    if (f == nullptr) return error;
+  }
   prepare(*f, record, call);
   adopt(*f);
   push(*f);
   return 0;
+}
+
+int light_hub::spawn(vervet_fiber& record, const spawn_call& call, size_t stack_size) {
+  return begin(record, call, stack_size);
+}
+
+[[gnu::flatten]] int light_hub::spawn(vervet_fiber** handle, void* (*entry)(void*), void* argument) {
+  runtime_scope scope;
+  vervet_fiber* made = record::make(&records, nullptr, handle != nullptr ? 2 : 1);
+  if (made == nullptr) return EAGAIN;
+  return record::settle(*made, handle, begin(*made, {entry, argument, 0, nullptr}, 0));
 }
 
 int light_hub::spawn_from_outside(vervet_fiber& record, const spawn_call& call,
@@ -160,7 +170,7 @@ void light_hub::adopt(light_fiber& f) {
 // the flow that goes on mispredicts all its returns.
 [[gnu::always_inline]] inline void light_hub::end(light_fiber& self) {
   // A forked child: this flow was all there was, as if it were the last thread.
-  if (self_state.hub != this) {
+  if (self_state.hub != this) [[unlikely]] {
     runtime_scope::leave();
     exit(0);
   }
@@ -177,7 +187,7 @@ void light_hub::adopt(light_fiber& f) {
   __builtin_unreachable();
 }
 
-void light_hub::enter(arrival from) {
+[[gnu::flatten]] void light_hub::enter(arrival from) {
   context_arrive(from);
   auto& self = light(*self_state.current);
   light_hub& hub = *self.hub;
@@ -190,22 +200,35 @@ void light_hub::enter(arrival from) {
   hub.end(self);
 }
 
+namespace {
+
+// The stack, and the block with it, goes to whoever wants one, its pages to the kernel.
+[[gnu::noinline]] void give_stack(light_fiber& f) {
+  stack_slot slot = f.stack;
+  stack_trim(slot, reinterpret_cast<char*>(&f));
+  stack_give(slot);
+}
+
+}  // namespace
+
 // REQUIRES: the fiber that has ended last was left: not between its end and the jump.
-void light_hub::bury() {
+inline void light_hub::bury() {
   light_fiber* f = corpse_;
   if (f == nullptr) return;
   corpse_ = nullptr;
   sanitizer::stack_gone(f->tools);
   uint32_t most = f->from_outside ? always_kept_fibers : most_free_fibers;
-  if (f->stack.size == default_stack_size && free_count_ < most) {
-    f->next_queued = free_fibers_;
-    free_fibers_ = f;
-    ++free_count_;
-    return;
-  }
-  stack_slot slot = f->stack;
-  stack_trim(slot, reinterpret_cast<char*>(f));
-  stack_give(slot);
+  if (f->stack.size != default_stack_size || free_count_ >= most) return give_stack(*f);
+  f->next_queued = free_fibers_;
+  free_fibers_ = f;
+  ++free_count_;
+}
+
+inline light_fiber& light_hub::take_free() {
+  fiber* f = free_fibers_;
+  free_fibers_ = f->next_queued;
+  --free_count_;
+  return light(*f);
 }
 
 // Called before the hub sleeps. Returns when it should be called again, though nothing has happened.
@@ -214,17 +237,18 @@ deadline light_hub::trim() {
   deadline time = now();
   if (time < trim_at_) return trim_at_;
   // Half, so that what comes in bursts finds some of it again.
-  for (uint32_t unused = least_free_ / 2; unused != 0 && free_count_ > always_kept_fibers; --unused) {
-    fiber* f = free_fibers_;
-    free_fibers_ = f->next_queued;
-    --free_count_;
-    stack_slot slot = f->stack;
-    stack_trim(slot, reinterpret_cast<char*>(f));
-    stack_give(slot);
-  }
+  for (uint32_t unused = least_free_ / 2; unused != 0 && free_count_ > always_kept_fibers; --unused)
+    give_stack(take_free());
   least_free_ = free_count_;
   trim_at_ = time + time_between_trims;
   return free_count_ > always_kept_fibers ? trim_at_ : never;
+}
+
+// What it has kept for the next fibers.
+void light_hub::give_back() {
+  bury();
+  records.empty();
+  while (free_fibers_ != nullptr) give_stack(take_free());
 }
 
 }  // namespace vervet

@@ -19,10 +19,7 @@ inline void light_hub::begin_turn(fiber& f) {
   self_state.current = &f;
 }
 
-inline void light_hub::push(fiber& f) {
-  last_ready_->next_queued = &f;
-  last_ready_ = &f;
-}
+inline void light_hub::push(fiber& f) { ready_.push(f); }
 
 // Whether a round begins with more than its first flow.
 inline bool light_hub::attention_due() const {
@@ -30,37 +27,28 @@ inline bool light_hub::attention_due() const {
          host_ != nullptr;
 }
 
-// `round_end_` stands first and not alone: it goes to the end.
-inline fiber* light_hub::rotate() {
-  fiber* f = round_end_.next_queued;
-  last_ready_->next_queued = &round_end_;
-  last_ready_ = &round_end_;
-  first_ready_ = f->next_queued;
-  return f;
-}
-
-// Where there are many, each is far from the caches by the time of its turn: what the next one's begins
-// with is fetched a turn ahead, and where that is, two turns ahead.
-inline void light_hub::fetch_next() const {
-  const fiber* soon = first_ready_;
-  __builtin_prefetch(soon->flow.saved);
-  __builtin_prefetch(soon->handle);
-  // The last one's next is nobody.
-  auto later = reinterpret_cast<uintptr_t>(soon->next_queued);
-  for (uintptr_t line = 0; line <= 128; line += 64)
-    __builtin_prefetch(reinterpret_cast<const void*>(later + line));
+// Where there are many, each is far from the caches by the time of its turn: its block's first line is fetched
+// some turns ahead, and when that is there, what it leads to: its frames, and the record that its end changes.
+[[gnu::always_inline]] inline void light_hub::fetch_ahead() const {
+  // They would tell of looks at who has ended.
+  if constexpr (sanitizer::told_of_switches) return;
+  __builtin_prefetch(&ready_.peek(ready_queue::farthest).flow);
+  const fiber& soon = ready_.peek(1);
+  auto* frame = static_cast<const char*>(soon.flow.saved);
+  __builtin_prefetch(frame);
+  __builtin_prefetch(frame + 64);
 }
 
 // May be the caller itself, if it stands in the queue and nobody else does.
 inline fiber* light_hub::next() {
-  fiber* f = first_ready_;
-  if (f == &round_end_) {
-    if (last_ready_ == &round_end_ || attention_due()) return begin_round();
-    return rotate();
+  if (&ready_.first() == &round_end_) {
+    if (ready_.only_round_end() || attention_due()) begin_round();
+    ready_.rotate();
   }
-  first_ready_ = f->next_queued;
-  fetch_next();
-  return f;
+  fiber& f = ready_.pop();
+  fetch_ahead();
+  __builtin_prefetch(ready_.peek(1).handle);
+  return &f;
 }
 
 // `for_ever`: `from` does not come back.
@@ -103,36 +91,40 @@ inline void light_hub::own_flow_returns(fiber& self) {
   if (&self == &main_flow_ && alone()) own_flow_is_alone();
 }
 
-// What it needs on its return it finds again by the current fiber: each register that it kept would be
-// saved twice, here and by the jump.
-inline bool light_hub::yield_plain(fiber& leaving) {
+// What is seldom needed is called at the end or not at all, and what a yield needs on its return it finds
+// again by the current fiber: each register that it kept would be saved twice, here and by the jump.
+inline int light_hub::yield_plain(fiber& leaving) {
   self_state.in_runtime = 1;
   std::atomic_signal_fence(std::memory_order_seq_cst);
   light_hub& hub = *leaving.hub;
-  hub.push(leaving);
-  fiber* to = hub.first_ready_;
-  if (to != &hub.round_end_) [[likely]] {
-    fiber* soon = hub.first_ready_ = to->next_queued;
-    auto* frame = static_cast<const char*>(soon->flow.saved);
-    __builtin_prefetch(frame);
-    __builtin_prefetch(frame + 64);
-    __builtin_prefetch(&soon->next_queued->flow);
-  } else if (to = hub.next(); to == &leaving) {
-    return hub.yield_to_nobody(leaving);
+  if (!hub.ready_.append(leaving)) [[unlikely]]
+    return yield_in_full_queue(leaving);
+  if (&hub.ready_.first() == &hub.round_end_) {
+    if (hub.attention_due()) [[unlikely]]
+      return yield_queued(leaving);
+    hub.ready_.rotate();
   }
+  fiber& to = hub.ready_.pop();
+  hub.fetch_ahead();
+  if (&to == &leaving) [[unlikely]]
+    return yield_to_nobody(leaving);
   leaving.kept_errno = *hub.errno_;
-  if (hub.exceptions_->clean()) [[likely]]
-    hub.jump(leaving, *to, false);
-  else
-    hub.switch_with_exceptions(leaving, *to);
+  if (!hub.exceptions_->clean()) [[unlikely]]
+    return yield_with_exceptions(leaving, to);
+  hub.jump(leaving, to, false);
   forget_registers();
   fiber& back = *self_state.current;
   *back.hub->errno_ = back.kept_errno;
+  return yielded(back);
+}
+
+// `back` has its turn again.
+inline int light_hub::yielded(fiber& back) {
   self_state.in_runtime = 0;
   std::atomic_signal_fence(std::memory_order_seq_cst);
-  if (deferred_work.load(std::memory_order_relaxed) != 0) [[unlikely]]
-    return deferred_then_plain();
-  return back.plain();
+  if (deferred_work.load(std::memory_order_relaxed) != 0 || !back.plain()) [[unlikely]]
+    return yielded_to_much();
+  return 0;
 }
 
 // wake() by a flow of the same hub, for a wait that was begun with arm_here().
@@ -155,7 +147,7 @@ inline wake_reason light_hub::sleep_here(fiber& self, uint64_t epoch, deadline u
 inline wake_reason light_hub::park_here(fiber& self, uint64_t epoch, deadline until) {
   auto accepts = static_cast<uint32_t>(self.present.load(std::memory_order_relaxed));
   bool cuttable = (accepts & static_cast<uint32_t>(wait_class::scopes)) != 0;
-  if (!cuttable || scope::only_kills(self)) [[likely]]
+  if (!cuttable || self.plain()) [[likely]]
     return sleep_here(self, epoch, until);
   return park_here_scoped(self, epoch, until);
 }

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "runtime/check.h"
+#include "runtime/fiber_record.h"
 #include "runtime/signal_internal.h"
 #include "runtime/stack.h"
 #include "runtime/thread_state.h"
@@ -19,11 +20,13 @@ void take_default_action(int number) {
 
 void report_overflow() {
   const fiber* f = self_state.current;
-  if (f == nullptr) f = self_state.host;
+  // The flow of one that hosts light fibers is the host.
+  if (f == nullptr || (f->kind == fiber_kind::light && f->handle == nullptr)) f = self_state.host;
   if (f == nullptr) return;
-  size_t size =
-      f->kind == fiber_kind::full ? f->thread.stack_size : f->stack.size - stack_guard_size;
-  say("fiber %lu overflowed its stack of %zu bytes", static_cast<unsigned long>(f->number), size);
+  bool full = f->kind == fiber_kind::full;
+  uint64_t number = full ? f->thread.number : f->handle->number;
+  size_t size = full ? f->thread.stack_size : f->stack.size - stack_guard_size;
+  say("fiber %lu overflowed its stack of %zu bytes", static_cast<unsigned long>(number), size);
 }
 
 // The handler, without the runtime's help: a foreign thread, or a fault inside the runtime.

@@ -162,7 +162,7 @@ void prepare_thread(fiber& f, const options& o, void* (*start)(void*), void* arg
   t.alternate_stack = {nullptr, SS_DISABLE, 0};
   f.forget_flow();
   f.call = o.call;
-  f.number = next_number.fetch_add(1, std::memory_order_relaxed);
+  f.thread.number = next_number.fetch_add(1, std::memory_order_relaxed);
   fiber* creator = self();
   if (creator != nullptr) inherit(t, creator->thread);
   if (o.affinity != 0) t.affinity = o.affinity;
@@ -298,7 +298,7 @@ fiber* adopt_main() {
   f->thread.own_stack = false;
   f->thread.id = static_cast<uint32_t>(sys::gettid());
   sys::call(SYS_prctl, PR_GET_NAME, sys::word(f->thread.name));
-  f->number = next_number.fetch_add(1, std::memory_order_relaxed);
+  f->thread.number = next_number.fetch_add(1, std::memory_order_relaxed);
   f->own = self_state.own;
   the_main_fiber = f;
   self_state.current = self_state.host = f;

@@ -48,9 +48,9 @@ VERVET_API uint64_t vervet_self(void);
  * destructors may wait. It does so once; then it is spent. The caller's
  * memory. Fill in deadline, flags, raise; the rest is ours. */
 typedef struct vervet_scope {
-  int64_t deadline;    /* VERVET_NEVER: none. May be changed by the flow itself at any time. */
   uint32_t flags;      /* VERVET_SCOPE_SHIELD */
   uint32_t cancelled;  /* atomic */
+  int64_t deadline;    /* VERVET_NEVER: none. May be changed by the flow itself at any time. */
   uint32_t fired;      /* has cut a wait */
   struct vervet_scope* outer; /* ours */
   void* sleeper;       /* ours; atomic */

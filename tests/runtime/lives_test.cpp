@@ -98,7 +98,7 @@ struct life {
         meet(in.someone(chance()));
         break;
       case 3: {
-        vervet_scope scope{soon(), chance() % 2 == 0 ? VERVET_SCOPE_SHIELD : 0, 0, 0,
+        vervet_scope scope{chance() % 2 == 0 ? VERVET_SCOPE_SHIELD : 0, 0, soon(), 0,
                            nullptr, nullptr, nullptr};
         vervet_scope_enter(&scope);
         meet(in.someone(chance()));

@@ -14,7 +14,7 @@ using namespace vervet;
 class RunQueue : public testing::Test {
  protected:
   explicit RunQueue(size_t count = 20'000) : fibers_(new fiber[count]), count_(count) {
-    for (size_t i = 0; i < count; ++i) fibers_[i].number = i;
+    for (size_t i = 0; i < count; ++i) fibers_[i].thread.number = i;
   }
   ~RunQueue() override { queue_.forget(); }
 
@@ -106,7 +106,7 @@ TEST_F(RunQueue, EachComesOutOnceWhateverThievesDo) {
     std::vector<std::atomic<int>> seen(count_);
     std::atomic<size_t> taken{0};
     auto note = [&](fiber* f) {
-      seen[f->number].fetch_add(1, std::memory_order_relaxed);
+      seen[f->thread.number].fetch_add(1, std::memory_order_relaxed);
       taken.fetch_add(1, std::memory_order_relaxed);
     };
     std::vector<std::thread> threads;
