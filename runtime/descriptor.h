@@ -16,6 +16,7 @@
 #include "runtime/list.h"
 #include "runtime/lock.h"
 #include "runtime/parker.h"
+#include "runtime/poller.h"
 
 namespace vervet {
 
@@ -197,8 +198,8 @@ VERVET_DOOR int runtime_descriptor_from(int first);
 // Maps the table; at wake-up. Returns false if memory is short.
 VERVET_DOOR bool descriptors_start();
 
-// An event of the poller.
-void descriptor_event(uint64_t cookie, uint32_t events);
+// What the poller has told: makes flows runnable.
+void descriptor_events(const poll_event* events, int count);
 
 // The process forked: from now on every description that existed is shared with the child.
 VERVET_DOOR void descriptors_forked();

@@ -65,7 +65,7 @@ bool poll(deadline until) {
   poll_event events[poller::batch];
   bool interrupted;
   int count = the_poller.wait(events, until, &interrupted);
-  for (int i = 0; i < count; ++i) descriptor_event(events[i].cookie, events[i].events);
+  descriptor_events(events, count);
   return interrupted;
 }
 

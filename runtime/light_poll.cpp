@@ -25,7 +25,7 @@ void light_hub::close_poller() {
   poll_event events[poller::batch];
   int count = poller_.wait(events, until);
   if (until != at_once) asleep_.store(0, std::memory_order_relaxed);
-  for (int i = 0; i < count; ++i) descriptor_event(events[i].cookie, events[i].events);
+  descriptor_events(events, count);
 }
 
 }  // namespace vervet

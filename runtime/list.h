@@ -16,6 +16,8 @@ class list {
  public:
   bool empty() const { return head_.next == nullptr || head_.next == &head_; }
   T* front() { return empty() ? nullptr : static_cast<T*>(head_.next); }
+  // Whatever stands there at this moment, by whoever does not own the list: to be fetched, not to be used.
+  const void* front_unlocked() const { return __atomic_load_n(&head_.next, __ATOMIC_RELAXED); }
   // The element after `element`, or null.
   T* after(T* element) {
     return element->next == &head_ ? nullptr : static_cast<T*>(element->next);
