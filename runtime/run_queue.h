@@ -59,8 +59,8 @@ class run_queue {
     head_.store(head + 1, std::memory_order_release);
     return first;
   }
-  // The fiber that stands `place` behind the head; null beyond the end. REQUIRES: alone().
-  fiber* peek(uint64_t place) const {
+  // The fiber that stands `place` behind the head at this moment; null beyond the end. REQUIRES: by its owner.
+  const fiber* peek(uint64_t place) const {
     uint64_t at = head_.load(std::memory_order_relaxed) + place;
     if (at >= tail_.load(std::memory_order_relaxed)) return nullptr;
     return ring_.load(std::memory_order_relaxed)->at(at).load(std::memory_order_relaxed);

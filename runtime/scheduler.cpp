@@ -8,6 +8,7 @@
 #include "runtime/offload.h"
 #include "runtime/perturb.h"
 #include "runtime/run_queue.h"
+#include "runtime/sanitizer.h"
 #include "runtime/scheduler_internal.h"
 #include "runtime/scope.h"
 #include "runtime/signal.h"
@@ -263,6 +264,27 @@ inline bool is_time_to_look(const carrier& c) {
   return (turns + 1) % turns_between_looks == 0 || c.poll_due || signals_caught();
 }
 
+// Has the processor fetch what the next switches will touch: of the next but one the control block,
+// of the next, whose block has come meanwhile, the stack and the thread's state. (Who has them may be another
+// worker by now: they are fetched, not used.)
+[[gnu::always_inline]] inline void fetch_ahead(const run_queue& queue, size_t stack_lines) {
+  if constexpr (sanitizer::told_of_switches) return;
+  constexpr uint64_t distance = 2;
+  const fiber* later = queue.peek(distance);
+  if (later == nullptr) return;
+  __builtin_prefetch(&later->flow, 1);
+  __builtin_prefetch(&later->own, 1);
+  __builtin_prefetch(&later->on, 1);
+  // Thieves may have come in between.
+  const fiber* soon = queue.peek(distance - 1);
+  if (soon == nullptr) return;
+  auto* stack = static_cast<char*>(soon->flow.saved);
+  for (size_t line = 0; line < stack_lines; ++line) __builtin_prefetch(stack + line * 64, 1);
+  auto* state = reinterpret_cast<char*>(&self_state) - static_cast<char*>(fs_base::get()) +
+                static_cast<char*>(soon->flow.identity);
+  __builtin_prefetch(state, 1);
+}
+
 // The fiber to which `c` turns; null: the carrier's own loop has its turn.
 inline fiber* next_of(carrier& c) {
   if (!owns_worker(c)) [[unlikely]] {
@@ -276,7 +298,11 @@ inline fiber* next_of(carrier& c) {
     return nullptr;
   }
   fiber* next = take_own_or_shared(*c.owned);
-  if (next != nullptr) hand_on_what_is_owed(c);
+  if (next == nullptr) return nullptr;
+  // It waits after some work, and so will they.
+  constexpr size_t lines_of_a_wait = 12;
+  fetch_ahead(c.owned->queue, lines_of_a_wait);
+  hand_on_what_is_owed(c);
   return next;
 }
 
@@ -298,23 +324,6 @@ void leave(fiber& self, commit_function commit, void* argument) {
 
 namespace {
 
-// Has the processor fetch what the next switches will touch: of the next but one the control block,
-// of the next, whose block has come meanwhile, the stack and the thread's state.
-inline void fetch_ahead(const run_queue& queue) {
-  constexpr uint64_t distance = 2;
-  fiber* later = queue.peek(distance);
-  if (later == nullptr) return;
-  __builtin_prefetch(&later->flow, 1);
-  __builtin_prefetch(&later->own, 1);
-  __builtin_prefetch(&later->on, 1);
-  fiber* soon = queue.peek(distance - 1);
-  auto* stack = static_cast<char*>(soon->flow.saved);
-  for (size_t line = 0; line < 5; ++line) __builtin_prefetch(stack + line * 64, 1);
-  auto* state = reinterpret_cast<char*>(&self_state) - static_cast<char*>(fs_base::get()) +
-                static_cast<char*>(soon->flow.identity);
-  __builtin_prefetch(state, 1);
-}
-
 // The ordinary yield of the owner of the only worker: nobody takes the fiber from the queue before
 // it is saved, for that is for its successor to do, inside the runtime all along. Nobody idle is
 // owed anything. (The only worker is named, not looked up by way of the thread pointer, so that the
@@ -326,7 +335,8 @@ inline bool change_places(fiber& self, carrier& c) {
   if (next == nullptr) return false;
   w.next_turn();
   ++c.count.switches;
-  fetch_ahead(w.queue);
+  constexpr size_t lines_of_a_yield = 5;
+  fetch_ahead(w.queue, lines_of_a_yield);
   become(c, *next);
   context_switch(self.flow, next->flow, nullptr, nullptr);
   return true;
