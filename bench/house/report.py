@@ -7,6 +7,8 @@ from house import plots
 
 # Whose figure the others are divided by: the first of these that has one at that point.
 BASELINES = ("raw_jump", "limit", "epoll_callbacks", "threads", "threads_2w", "vervet_light")
+# What other programs, and the machine below ours, can only add to.
+COSTS = ("cpu", "time")
 TITLES = {"micro": "Small works", "memory": "Memory", "servers": "Servers on loopback",
           "programs": "Real programs", "counts": "Counts"}
 
@@ -29,28 +31,37 @@ def number(value):
     return f"{value:.3g}"
 
 
-def _cell(results, rows, subject, n, baseline):
+def _cell(value_of, rows, subject, n, baseline):
     key = rows[subject].get(n)
     if key is None:
         return ""
-    text = number(results.median(*key))
+    text = number(value_of(*key))
     base = rows.get(baseline, {}).get(n)
-    if base is None or base == key or not results.median(*base):
+    if base is None or base == key or not value_of(*base):
         return text
-    return f"{text} ({results.median(*key) / results.median(*base):.2f})"
+    return f"{text} ({value_of(*key) / value_of(*base):.2f})"
 
 
-def _markdown_table(results, rows):
+def _markdown_table(results, rows, value_of):
     sizes = sorted({n for subject in rows.values() for n in subject})
     baseline = next((name for name in BASELINES if name in rows), None)
     lines = ["| | " + " | ".join(f"{n:,}" for n in sizes) + " | spread |",
              "|---" * (len(sizes) + 2) + "|"]
     for subject in rows:
-        cells = [_cell(results, rows, subject, n, baseline) for n in sizes]
+        cells = [_cell(value_of, rows, subject, n, baseline) for n in sizes]
         spread = max(results.spread(*key) for key in rows[subject].values())
         lines.append(f"| {subject} | " + " | ".join(cells) + f" | {spread:.0%} |")
     note = f"In parentheses: over {baseline}." if baseline and len(rows) > 1 else ""
     return lines, note
+
+
+def _statistics(results, metric):
+    """What is told of a metric's rounds: of the costs, what they are at the machine's best as well."""
+    several = any(len(values) > 1 for values in results.values.values())
+    told = {"": results.median}
+    if several and metric in COSTS:
+        told[", the fastest quarter of the rounds"] = results.fastest
+    return told
 
 
 def _markdown(results, machine, over, drawn):
@@ -66,8 +77,10 @@ def _markdown(results, machine, over, drawn):
         lines += [line for name in drawn.get(part, []) for line in ("", f"![{name}]({name})")]
         for (_, work, metric), rows in tables.items():
             unit = results.units[next(iter(next(iter(rows.values())).values()))]
-            table, note = _markdown_table(results, rows)
-            lines += ["", f"### {work}: {metric} ({unit})", "", *table, *(["", note] if note else [])]
+            for name, value_of in _statistics(results, metric).items():
+                table, note = _markdown_table(results, rows, value_of)
+                lines += ["", f"### {work}: {metric} ({unit}){name}", "", *table]
+                lines += ["", note] if note else []
     for title, entries in (("Broken", results.broken), ("Skipped", results.skipped)):
         if entries:
             lines += ["", f"## {title}", ""]
@@ -81,7 +94,7 @@ def write(out, results, machine, over):
     """Writes everything into the directory `out`."""
     rows = [{"part": key[0], "work": key[1], "subject": key[2], "n": key[3], "metric": key[4],
              "unit": results.units[key], "median": results.median(*key),
-             "spread": results.spread(*key), "values": values}
+             "fastest": results.fastest(*key), "spread": results.spread(*key), "values": values}
             for key, values in results.values.items()]
     everything = {"machine": machine, "foreign_cpus": results.foreign, "rows": rows,
                   "skipped": results.skipped, "broken": results.broken, "above_ceilings": over}

@@ -27,6 +27,12 @@ class Results:
         values = self.values.get(key)
         return statistics.median(values) if values else None
 
+    def fastest(self, *key):
+        """The mean of the least quarter of a row's values: what a cost is when the machine does not
+        have one of its slower moods; None if there is no such row."""
+        values = sorted(self.values.get(key, []))
+        return statistics.mean(values[:max(1, len(values) // 4)]) if values else None
+
     def spread(self, *key):
         """The distance of the extremes over the median: the noise of that row."""
         values = self.values[key]

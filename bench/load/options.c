@@ -59,7 +59,7 @@ static enum work work_named(const char* name) {
 // The kernel has some 28,000 ports for each pair of addresses; those of closed connections rest.
 static int addresses_needed(const struct options* o) {
   if (o->work == work_churn) return 8;
-  return o->connections > 20000 ? 1 + o->connections / 20000 : 0;
+  return o->connections > 10000 ? 1 + o->connections / 10000 : 0;
 }
 
 struct options options_of(int argc, char** argv) {
