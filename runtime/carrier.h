@@ -69,13 +69,15 @@ struct carrier : list_hook {
 bool still_owns_worker(carrier& c);
 
 // True if `c`, on which the caller runs inside the runtime, owns its worker, and so will do until
-// the runtime is left.
-inline bool owns_worker(carrier& c) {
+// the runtime is left. The first half is enough where it says so.
+inline bool owns_worker_at_a_glance(carrier& c) {
   worker* w = std::atomic_ref(c.owned).load(std::memory_order_acquire);
-  if (w == nullptr) return false;
-  if (w->epoch.load(std::memory_order_acquire) == c.owned_epoch) [[likely]]
+  return w != nullptr && w->epoch.load(std::memory_order_acquire) == c.owned_epoch;
+}
+inline bool owns_worker(carrier& c) {
+  if (owns_worker_at_a_glance(c)) [[likely]]
     return true;
-  return still_owns_worker(c);
+  return std::atomic_ref(c.owned).load(std::memory_order_relaxed) != nullptr && still_owns_worker(c);
 }
 
 // The carriers: a table that grows, and the spare ones among them.

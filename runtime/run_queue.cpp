@@ -11,15 +11,15 @@ run_queue::ring* run_queue::larger(ring* present, uint64_t head, uint64_t tail) 
   constexpr uint64_t first_size = 4096;
   uint64_t size = present == nullptr
                       ? first_size
-                      : sizeof(ring) + present->capacity * 2 * sizeof(std::atomic<fiber*>);
+                      : sizeof(ring) + present->capacity() * 2 * sizeof(std::atomic<fiber*>);
   // A power of two slots beside the header.
-  uint64_t capacity = present == nullptr ? first_size / sizeof(void*) / 2 : present->capacity * 2;
+  uint64_t capacity = present == nullptr ? first_size / sizeof(void*) / 2 : present->capacity() * 2;
   auto* fresh = static_cast<ring*>(
       sys::map(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS));
   CHECK(fresh != nullptr, "out of memory for a queue of %lu runnable fibers",
         static_cast<unsigned long>(capacity));
   fresh->replaced = present;
-  fresh->capacity = capacity;
+  fresh->mask = capacity - 1;
   for (uint64_t i = head; i != tail; ++i)
     fresh->at(i).store(present->at(i).load(std::memory_order_relaxed), std::memory_order_relaxed);
   ring_.store(fresh, std::memory_order_release);
@@ -29,8 +29,8 @@ run_queue::ring* run_queue::larger(ring* present, uint64_t head, uint64_t tail) 
 void run_queue::make_room(uint64_t tail) {
   uint64_t head = head_.load(std::memory_order_acquire);
   ring* r = ring_.load(std::memory_order_relaxed);
-  if (r == nullptr || tail - head == r->capacity) r = larger(r, head, tail);
-  room_until_ = head + r->capacity;
+  if (r == nullptr || tail - head == r->capacity()) r = larger(r, head, tail);
+  room_until_ = head + r->capacity();
 }
 
 fiber* run_queue::pop_among_others() {
@@ -62,7 +62,7 @@ fiber* run_queue::steal_into(run_queue& thief) {
 void run_queue::forget() {
   for (ring* r = ring_.load(std::memory_order_relaxed); r != nullptr;) {
     ring* before = r->replaced;
-    sys::unmap(r, sizeof(ring) + r->capacity * sizeof(std::atomic<fiber*>));
+    sys::unmap(r, sizeof(ring) + r->capacity() * sizeof(std::atomic<fiber*>));
     r = before;
   }
   ring_ = nullptr;

@@ -44,14 +44,14 @@ class run_queue {
     head_.store(head + 1, std::memory_order_release);
     return f;
   }
-  // Queues `f` and takes the one at the head; null, and nothing is queued, if it was empty.
+  // Queues `f` and takes the one at the head; null, and nothing is queued, if it was empty, or push() would have
+  // to look for room.
   // REQUIRES: alone().
   fiber* exchange(fiber& f) {
     uint64_t head = head_.load(std::memory_order_relaxed);
     uint64_t tail = tail_.load(std::memory_order_relaxed);
-    if (head == tail) return nullptr;
-    if (tail == room_until_) [[unlikely]]
-      make_room(tail);
+    if (head == tail || tail == room_until_) [[unlikely]]
+      return nullptr;
     ring& r = *ring_.load(std::memory_order_relaxed);
     r.at(tail).store(&f, std::memory_order_relaxed);
     fiber* first = r.at(head).load(std::memory_order_relaxed);
@@ -81,9 +81,10 @@ class run_queue {
  private:
   struct ring {
     ring* replaced;  // the smaller one before it
-    uint64_t capacity;
+    uint64_t mask;   // the capacity, a power of two, less one
     std::atomic<fiber*> slots[];
-    std::atomic<fiber*>& at(uint64_t place) { return slots[place & (capacity - 1)]; }
+    uint64_t capacity() const { return mask + 1; }
+    std::atomic<fiber*>& at(uint64_t place) { return slots[place & mask]; }
   };
   ring* larger(ring* present, uint64_t head, uint64_t tail);
   void make_room(uint64_t tail);

@@ -103,10 +103,14 @@ inline void hand_on_what_is_owed(const carrier& c) {
   idle::cover_timers();
 }
 
-inline void become(carrier& c, fiber& f) {
+inline void begin_turn(carrier& c, fiber& f) {
   c.running.store(&f, std::memory_order_relaxed);
   c.tries = 0;
   f.on = &c;
+}
+
+inline void become(carrier& c, fiber& f) {
+  begin_turn(c, f);
   adopt_kernel_state(c, f);
 }
 
@@ -324,55 +328,62 @@ void leave(fiber& self, commit_function commit, void* argument) {
 
 namespace {
 
-// The ordinary yield of the owner of the only worker: nobody takes the fiber from the queue before
+// What is seldom needed in a yield is called at its end, so that it saves no registers for that.
+[[gnu::noinline]] void yield_otherwise(fiber& f) {
+  if (f.kind == fiber_kind::light) {
+    f.hub->yield(f);
+    return runtime_scope::leave();
+  }
+  carrier& c = *f.on;
+  bool alone = false;
+  if (owns_worker(c)) {
+    worker& w = *c.owned;
+    alone = w.queue.empty() && w.sent.empty() && shared.empty() && !is_time_to_look(c);
+  }
+  if (alone) {
+    c.owned->next_turn();
+    // Other carriers and other processes may want the CPU that a spinning program gives up.
+    sys::call(SYS_sched_yield);
+  } else {
+    leave(f, commit_requeue, &f);
+  }
+  runtime_scope::leave();
+}
+
+[[gnu::noinline]] void turn_to_with_kernel_state(fiber& from, carrier& c, fiber& to) {
+  become(c, to);
+  context_switch(from.flow, to.flow, nullptr, nullptr);
+  runtime_scope::leave();
+}
+
+}  // namespace
+
+// The ordinary one is that of the owner of the only worker: nobody takes the fiber from the queue before
 // it is saved, for that is for its successor to do, inside the runtime all along. Nobody idle is
 // owed anything. (The only worker is named, not looked up by way of the thread pointer, so that the
 // processor can find the successor before it has finished with the pointer's last change.)
-inline bool change_places(fiber& self, carrier& c) {
+void yield() {
+  fiber* f = self_state.current;
+  if (f == nullptr) return;
+  runtime_scope::enter();
   worker& w = workers[0];
-  if (!w.queue.alone() || !owns_worker(c) || is_time_to_look(c)) return false;
-  fiber* next = w.queue.exchange(self);
-  if (next == nullptr) return false;
+  if (f->kind == fiber_kind::light || !w.queue.alone()) [[unlikely]]
+    return yield_otherwise(*f);
+  carrier& c = *f->on;
+  if (!owns_worker_at_a_glance(c) || is_time_to_look(c)) [[unlikely]]
+    return yield_otherwise(*f);
+  fiber* next = w.queue.exchange(*f);
+  if (next == nullptr) [[unlikely]]
+    return yield_otherwise(*f);
   w.next_turn();
   ++c.count.switches;
   constexpr size_t lines_of_a_yield = 5;
   fetch_ahead(w.queue, lines_of_a_yield);
-  become(c, *next);
-  context_switch(self.flow, next->flow, nullptr, nullptr);
-  return true;
-}
-
-}  // namespace
-
-namespace {
-
-[[gnu::noinline]] void yield_slowly(fiber& f) {
-  if (f.kind == fiber_kind::light) {
-    f.hub->yield(f);
-    return;
-  }
-  carrier& c = *f.on;
-  if (owns_worker(c)) {
-    worker& w = *c.owned;
-    bool alone = w.queue.empty() && w.sent.empty() && shared.empty();
-    if (alone && !is_time_to_look(c)) {
-      w.next_turn();
-      // Other carriers and other processes may want the CPU that a spinning program gives up.
-      sys::call(SYS_sched_yield);
-      return;
-    }
-  }
-  leave(f, commit_requeue, &f);
-}
-
-}  // namespace
-
-void yield() {
-  fiber* f = self_state.current;
-  if (f == nullptr) return;
-  runtime_scope scope;
-  if (f->kind == fiber_kind::light || !change_places(*f, *f->on)) [[unlikely]]
-    yield_slowly(*f);
+  if (!kernel_state_fits(c, *next)) [[unlikely]]
+    return turn_to_with_kernel_state(*f, c, *next);
+  begin_turn(c, *next);
+  context_switch(f->flow, next->flow, nullptr, nullptr);
+  runtime_scope::leave();
 }
 
 namespace {

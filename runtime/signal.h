@@ -97,12 +97,14 @@ inline constexpr signal_set follows_fiber = signal_bit(SIGPIPE) | signal_bit(SIG
 void adopt_kernel_state_slow(carrier& c, fiber& f);
 
 // Gives the carrier `c`, the caller, the kernel state that `f` needs. Before each run of `f`.
-inline void adopt_kernel_state(carrier& c, fiber& f) {
+inline bool kernel_state_fits(const carrier& c, const fiber& f) {
   signal_set mask = f.thread.signal_mask.load(std::memory_order_relaxed) & follows_fiber;
   mask |= c.base_mask->load(std::memory_order_relaxed) & ~follows_fiber;
-  if (mask == c.kernel_mask && !alternate_stacks_used.load(std::memory_order_relaxed)) [[likely]]
-    return;
-  adopt_kernel_state_slow(c, f);
+  return mask == c.kernel_mask && !alternate_stacks_used.load(std::memory_order_relaxed);
+}
+inline void adopt_kernel_state(carrier& c, fiber& f) {
+  if (!kernel_state_fits(c, f)) [[unlikely]]
+    adopt_kernel_state_slow(c, f);
 }
 
 // Something that is not ours has set the mask of the calling kernel thread, on which `c` runs `f`.
