@@ -50,6 +50,7 @@ endfunction()
 #    unwind tables stay, because pthread_exit and cancellation unwind through our frames
 #  - hidden by default: what is exported is exported by name
 #  - initial-exec TLS: one load from %fs, no __tls_get_addr, which may call malloc
+#  - no red zone: context_raw_jump() pushes
 #  - no vectors of neighbouring fields: what was stored in parts is not forwarded to a wide load
 #  - no fortify: the wrappers *are* the _chk functions, and must not call themselves
 function(vervet_core_compile_options target)
@@ -57,6 +58,7 @@ function(vervet_core_compile_options target)
   target_compile_definitions(${target} PRIVATE _GNU_SOURCE)
   target_compile_options(${target} PRIVATE
     -U_FORTIFY_SOURCE
+    -mno-red-zone
     -fno-tree-slp-vectorize
     -fvisibility=hidden
     -ftls-model=initial-exec

@@ -29,6 +29,7 @@ inline void arrive(transfer_t transfer) {
 
 // TSan must not push a frame here: it would never be popped.
 __attribute__((no_sanitize("thread"))) void enter(transfer_t transfer) {
+  context_is_outermost();
   // The entry record lies where the creator put it: on the top of this very stack.
   auto* entry = static_cast<first_entry*>(transfer.data);
   first_entry copy = *entry;

@@ -188,6 +188,7 @@ void light_hub::adopt(light_fiber& f) {
 }
 
 [[gnu::flatten]] void light_hub::enter(arrival from) {
+  context_is_outermost();
   context_arrive(from);
   auto& self = light(*self_state.current);
   light_hub& hub = *self.hub;
