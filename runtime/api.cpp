@@ -146,8 +146,8 @@ using namespace vervet;
 
 namespace {
 
-[[gnu::noinline]] int spawn_with(vervet_fiber** fiber, const vervet_spawn_options* options, void* (*entry)(void*),
-               void* argument) {
+[[gnu::noinline]] int spawn_with(vervet_fiber** fiber, const vervet_spawn_options* options,
+                                 void* (*entry)(void*), void* argument) {
   if (!known(options)) return EINVAL;
   vervet_spawn_options none{};
   if (options == nullptr) options = &none;
@@ -160,7 +160,8 @@ namespace {
   if (!full && elsewhere == nullptr && hub == nullptr) return EAGAIN;
 
   runtime_scope scope;
-  vervet_fiber* made = record::make(hub != nullptr ? &hub->records : nullptr, options->name, fiber != nullptr ? 2 : 1);
+  record::cache* own = hub != nullptr ? &hub->records : nullptr;
+  vervet_fiber* made = record::make(own, options->name, fiber != nullptr ? 2 : 1);
   if (made == nullptr) return EAGAIN;
   spawn_call call{entry, argument, options->start, options->discard};
   int error;

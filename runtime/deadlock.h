@@ -59,7 +59,6 @@ class flow_set {
     if (!wait.inside) --endable_from_outside_;
   }
   void add_flow_here() { add(flows_, 1); }
-  void remove_flow_here() { add(flows_, -1u); }
 
   // One load; what tell() would find may be otherwise.
   bool all_wait() const {

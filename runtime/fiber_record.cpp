@@ -67,14 +67,17 @@ void cache::empty() {
   }
 }
 
+void cache::join_counts() {
+  lock_guard guard(pool_lock);
+  if (known_) return;
+  known_ = true;
+  next_ = caches;
+  caches = this;
+}
+
 // A few at a time, so that the numbers of one hub alone are 1, 2, 3 ….
 void cache::take_numbers() {
   lock_guard guard(pool_lock);
-  if (!known_) {
-    known_ = true;
-    next_ = caches;
-    caches = this;
-  }
   next_number_ = numbers_given + 1;
   numbers_given += numbers_at_once;
   end_of_numbers_ = numbers_given + 1;

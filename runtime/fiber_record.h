@@ -93,6 +93,8 @@ class cache {
     return next_number_++;
   }
   void note_over() { add(over_, 1); }
+  // What it notes counts from now on. Before all else.
+  void join_counts();
   // Gives all back, for other hubs.
   void empty();
 

@@ -117,6 +117,10 @@ light_hub* light_hub::here() {
   hub->number_ = hubs_made.fetch_add(1, std::memory_order_relaxed) + 1;
   if (hub->host_ == nullptr) hub->watch_overflows();
   hub->errno_ = &errno;
+  {
+    runtime_scope scope;
+    hub->records.join_counts();
+  }
   self_state.hub = hub;
   fibers_exist.store(true, std::memory_order_release);
   watchdog::hub_starts(*hub);
@@ -171,6 +175,7 @@ void light_hub::host_ends(void* argument) {
 void light_hub::retire() {
   give_back();
   exception_states_known_ = 0;
+  ready_.reset();
   pins_ = 0;
   own_flow_alone_ = true;
   watching_ = 0;
@@ -182,7 +187,15 @@ void light_hub::retire() {
 
 // The fibers' frames may be linked anywhere: their stacks stay, and so does the hub they name.
 void light_hub::abandon() {
-  if (inbox_filled_.load(std::memory_order_relaxed) != 0) take_inbox();
+  // Those that another thread has spawned last never begin.
+  {
+    lock_guard guard(inbox_lock_);
+    while (fiber* f = inbox_.pop()) {
+      if (f->life.load(std::memory_order_relaxed) != fiber_life::fresh) continue;
+      fibers_.push_back(f);
+      flows.add_flow_here();
+    }
+  }
   while (fiber_alive* f = fibers_.pop_front())
     handle::finish(*static_cast<fiber*>(f)->handle, handle_state::abandoned, flows, &records);
   give_back();

@@ -1,10 +1,7 @@
 #include "runtime/light_hub.h"
 
 #include <errno.h>
-#include <new>
-#include <stdlib.h>
 #include <string.h>
-#include <utility>
 
 #include "runtime/check.h"
 #include "runtime/handle.h"
@@ -194,6 +191,8 @@ void light_hub::take_inbox() {
     if (f->life.load(std::memory_order_relaxed) == fiber_life::fresh) adopt(light(*f));
     push(*f);
   }
+  // The host's flow may have been told that it is alone, and not have had its turn yet.
+  if (!alone()) main_flow_.root.flags &= ~scope_of_flow_left_alone;
   while (watcher* w = fired_.pop_front()) due_.push_back(w);
   if (!due_.empty()) call_back_soon();
 }

@@ -79,10 +79,10 @@ class light_hub {
   void yield(fiber& self);
   // The same for one that is plain(), in the program's code. 0, or ECANCELED if a cut is due then.
   static int yield_plain(fiber& self);
-  // What must be done where the host's own flow has come back and may have no fibers any more.
-  void own_flow_returns(fiber& self);
   // The same until nobody else is runnable but who waits for that as well, or a cut is due.
   void yield_to_all(fiber& self);
+  // What must be done where the host's own flow has come back and may have no fibers any more.
+  void own_flow_returns(fiber& self);
 
   // `T` is a parker and a timer_node: a fiber, a watcher.
   template <typename T>
@@ -170,7 +170,7 @@ class light_hub {
   fiber* next();
   void begin_round();
   bool attention_due() const;
-  void fetch_ahead() const;
+  void fetch_ahead(bool record_too) const;
   static int yielded(fiber& back);
   [[gnu::noinline]] static int yielded_to_much();
   [[gnu::noinline]] static int yield_queued(fiber& self);

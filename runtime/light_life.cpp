@@ -4,9 +4,7 @@
 #include <errno.h>
 #include <new>
 #include <stdlib.h>
-#include <utility>
 
-#include "runtime/check.h"
 #include "runtime/exception_state.h"
 #include "runtime/handle.h"
 #include "runtime/light_join.h"

@@ -1,5 +1,4 @@
-// The path of a light switch: short, and inlined where flows leave. 60 instructions of a yield are the aim,
-// half of which are Boost.Context's.
+// The path of a light switch: short, and inlined where flows leave.
 #pragma once
 
 #include "runtime/light_hub.h"
@@ -28,8 +27,8 @@ inline bool light_hub::attention_due() const {
 }
 
 // Where there are many, each is far from the caches by the time of its turn: its block's first line is fetched
-// some turns ahead, and when that is there, what it leads to: its frames, and the record that its end changes.
-[[gnu::always_inline]] inline void light_hub::fetch_ahead() const {
+// some turns ahead, and when that is there, what it leads to: its frames, and the record that an end changes.
+[[gnu::always_inline]] inline void light_hub::fetch_ahead(bool record_too) const {
   // They would tell of looks at who has ended.
   if constexpr (sanitizer::told_of_switches) return;
   __builtin_prefetch(&ready_.peek(ready_queue::farthest).flow);
@@ -37,6 +36,7 @@ inline bool light_hub::attention_due() const {
   auto* frame = static_cast<const char*>(soon.flow.saved);
   __builtin_prefetch(frame);
   __builtin_prefetch(frame + 64);
+  if (record_too) __builtin_prefetch(soon.handle);
 }
 
 // May be the caller itself, if it stands in the queue and nobody else does.
@@ -46,8 +46,7 @@ inline fiber* light_hub::next() {
     ready_.rotate();
   }
   fiber& f = ready_.pop();
-  fetch_ahead();
-  __builtin_prefetch(ready_.peek(1).handle);
+  fetch_ahead(true);
   return &f;
 }
 
@@ -105,7 +104,7 @@ inline int light_hub::yield_plain(fiber& leaving) {
     hub.ready_.rotate();
   }
   fiber& to = hub.ready_.pop();
-  hub.fetch_ahead();
+  hub.fetch_ahead(false);
   if (&to == &leaving) [[unlikely]]
     return yield_to_nobody(leaving);
   leaving.kept_errno = *hub.errno_;

@@ -30,6 +30,8 @@ class ready_queue {
     return tail_ != head_;
   }
   void grow();
+  // As it was made; what it has grown by goes back. REQUIRES: only_round_end().
+  void reset();
 
   fiber& first() const { return **head_; }
   fiber& pop() {
@@ -55,6 +57,8 @@ class ready_queue {
 
  private:
   fiber** after(fiber** slot) const { return slot + 1 == end_ ? begin_ : slot + 1; }
+
+  void give_back();
 
   static constexpr unsigned first_capacity = 64;
   fiber* first_slots_[first_capacity + farthest];

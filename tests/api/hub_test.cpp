@@ -215,6 +215,32 @@ TEST(Hub, WhatIsSpawnedFromAnotherThreadCanBeKilledByIt) {
   EXPECT_TRUE(killed);
 }
 
+// A destructor that runs after the hub's end waits, and must not have the hub's last fiber run.
+TEST(Hub, WhatIsSpawnedWhileItsThreadEndsNeverBegins) {
+  auto alive = [] {
+    vervet_stats stats{};
+    stats.size = sizeof stats;
+    vervet_get_stats(&stats);
+    return stats.fibers_alive;
+  };
+  uint64_t alive_before = alive();
+  bool ran = false;
+  vervet::fiber<> late;
+  std::thread([&] {
+    struct waits_at_the_end {
+      bool made = false;
+      ~waits_at_the_end() { vervet::yield(); }
+    };
+    static thread_local waits_at_the_end outlives_the_hub;
+    outlives_the_hub.made = true;
+    vervet::hub here = vervet::hub::here();
+    std::thread([&] { late = here.spawn([&] { ran = true; }); }).join();
+  }).join();
+  EXPECT_THROW(late.join(), std::system_error);
+  EXPECT_FALSE(ran);
+  EXPECT_EQ(alive(), alive_before) << "although that hub has spawned nothing itself";
+}
+
 TEST(Hub, HostedByFullFibersTakesPostsToo) {
   int sum = vervet::run({.workers = 2}, [] {
     vervet::hub home = vervet::hub::here();
