@@ -69,6 +69,8 @@ def _markdown(results, machine, over, drawn):
              "row's extreme rounds over its median, the largest of the line.", ""]
     lines += [f"- {name}: {text}" for name, text in machine.items()]
     lines.append(f"- other programs used up to {results.foreign:.2f} CPUs during a trial")
+    if results.interrupted:
+        lines.append(f"- interrupted {results.interrupted}")
     for part, title in TITLES.items():
         tables = {key: rows for key, rows in _tables(results).items() if key[0] == part}
         if not tables:
@@ -96,7 +98,7 @@ def write(out, results, machine, over):
              "unit": results.units[key], "median": results.median(*key),
              "fastest": results.fastest(*key), "spread": results.spread(*key), "values": values}
             for key, values in results.values.items()]
-    everything = {"machine": machine, "foreign_cpus": results.foreign, "rows": rows,
+    everything = {"machine": machine, "interrupted": results.interrupted, "foreign_cpus": results.foreign, "rows": rows,
                   "skipped": results.skipped, "broken": results.broken, "above_ceilings": over}
     with open(os.path.join(out, "results.json"), "w", encoding="utf-8") as file:
         json.dump(everything, file, indent=1)

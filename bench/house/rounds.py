@@ -16,6 +16,7 @@ class Results:
         self.units = {}    # row key -> unit
         self.skipped = {}  # trial -> reason
         self.broken = {}   # trial -> reason
+        self.interrupted = ""  # when, if the run was
         self.foreign = 0.0  # CPUs that other programs have used during a trial, at most
 
     def add(self, row):
@@ -86,24 +87,32 @@ class Progress:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
+def _run_trial(trial, settings, results):
+    name = f"{trial.part}: {trial.name}"
+    if name in results.skipped or name in results.broken:
+        return
+    try:
+        with Foreigners(results):
+            rows = trial.run(settings)
+        for row in rows:
+            results.add(row)
+    except Skip as reason:
+        results.skipped[name] = str(reason)
+    except Broken as reason:
+        results.broken[name] = str(reason)
+
+
 def run(trials, settings, rounds):
-    """A trial that is skipped or broken in one round is not tried again."""
+    """A trial that is skipped or broken in one round is not tried again. An interruption ends it; what
+    was measured by then is there."""
     results = Results()
     progress = Progress(rounds * len(trials))
-    for number in range(rounds):
-        for trial in trials:
-            name = f"{trial.part}: {trial.name}"
-            progress.step(f"round {number + 1}, {name}")
-            if name in results.skipped or name in results.broken:
-                continue
-            try:
-                with Foreigners(results):
-                    rows = trial.run(settings)
-                for row in rows:
-                    results.add(row)
-            except Skip as reason:
-                results.skipped[name] = str(reason)
-            except Broken as reason:
-                results.broken[name] = str(reason)
+    try:
+        for number in range(rounds):
+            for trial in trials:
+                progress.step(f"round {number + 1}, {trial.part}: {trial.name}")
+                _run_trial(trial, settings, results)
+    except KeyboardInterrupt:
+        results.interrupted = f"in trial {progress.done} of {progress.total}"
     progress.end()
     return results
