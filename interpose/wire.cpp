@@ -88,6 +88,9 @@ EXPORT int sched_setparam(pid_t id, const sched_param* wanted) noexcept {
   return real().sched_setparam(id, wanted);
 }
 
+// Clang minds that the type of the last named parameter might be promoted; libc's header has it so.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wvarargs"
 EXPORT long ptrace(__ptrace_request request, ...) noexcept {
   va_list list;
   va_start(list, request);
@@ -97,3 +100,4 @@ EXPORT long ptrace(__ptrace_request request, ...) noexcept {
   if (!wire_caller()) return -1;
   return real().ptrace(request, values[0], values[1], values[2]);
 }
+#pragma GCC diagnostic pop
