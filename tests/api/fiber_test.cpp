@@ -8,8 +8,6 @@
 #include <thread>
 #include <vector>
 
-#include <dlfcn.h>
-#include <execinfo.h>
 #include <pthread.h>
 #include <unistd.h>
 
@@ -192,20 +190,6 @@ TEST(Fiber, ADestructorMayWaitWhileItsFiberUnwinds) {
   vervet::joinall(a, b);
   EXPECT_EQ(unwinding, 1);
   EXPECT_EQ(elsewhere, 0);
-}
-
-// From garbage beyond the first function a debugger, or an exception that nobody catches, would go anywhere.
-void expect_that_backtraces_end() {
-  void* frames[64];
-  int depth = backtrace(frames, 64);
-  ASSERT_LT(depth, 64);
-  Dl_info info;
-  for (int i = 0; i < depth; ++i) EXPECT_NE(dladdr(frames[i], &info), 0) << i << " of " << depth;
-}
-
-TEST(Fiber, ABacktraceEndsWhereTheFiberBegins) {
-  vervet::spawn(expect_that_backtraces_end).get();
-  vervet::run({.workers = 1}, expect_that_backtraces_end);
 }
 
 TEST(Fiber, EachThreadHostsItsOwn) {
