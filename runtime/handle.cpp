@@ -159,9 +159,7 @@ int error_of_end(const vervet_fiber& target) {
 int join_after(vervet_fiber& target, deadline until, wake_reason reason) {
   lot::outcome outcome = outcome_here(reason);
   while (!target.has_ended()) {
-    if (outcome != lot::outcome::unparked && outcome != lot::outcome::interrupted &&
-        outcome != lot::outcome::invalid)
-      return lot::error_of(outcome);
+    if (int error = lot::error_of(outcome)) return error;
     outcome = wait_for_end(target, until);
   }
   return error_of_end(target);

@@ -113,7 +113,7 @@ void light_hub::retract_here(fiber& self, uint64_t epoch) {
 }
 
 // The seldom ways of yield_plain().
-int light_hub::yielded_to_much() {
+int light_hub::yielded_otherwise() {
   if (deferred_work.load(std::memory_order_relaxed) != 0) run_deferred();
   runtime_scope scope;
   // A host's own flow is none of its hub's any more if it has been told that it is alone.

@@ -144,7 +144,6 @@ class light_hub {
   light_fiber* take_fiber(size_t stack_size);
   light_fiber& take_free();
   static light_fiber* make_fiber(size_t stack_size, int& error);
-  int begin(vervet_fiber& record, const spawn_call& call, size_t stack_size);
   void prepare(light_fiber& f, vervet_fiber& record, const spawn_call& call);
   void bury();
   deadline trim();
@@ -172,7 +171,7 @@ class light_hub {
   bool attention_due() const;
   void fetch_ahead(bool record_too) const;
   static int yielded(fiber& back);
-  [[gnu::noinline]] static int yielded_to_much();
+  [[gnu::noinline]] static int yielded_otherwise();
   [[gnu::noinline]] static int yield_queued(fiber& self);
   [[gnu::noinline]] static int yield_in_full_queue(fiber& self);
   [[gnu::noinline]] static int yield_to_nobody(fiber& self);

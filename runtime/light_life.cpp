@@ -29,14 +29,6 @@ light_fiber* block_in(stack_slot slot) {
   return reinterpret_cast<light_fiber*>(top & ~(line - 1));
 }
 
-// Perhaps many are made at once: has the processor fetch what will be written of the next but one, its
-// block's lines and the top of its stack. May be nobody.
-inline void fetch(const fiber* later) {
-  auto block = reinterpret_cast<uintptr_t>(later);
-  for (uintptr_t line : {block, block + 64, block + 128, block - 64})
-    __builtin_prefetch(reinterpret_cast<const void*>(line), 1);
-}
-
 char* stack_low(const light_fiber& f) { return f.stack.base + stack_guard_size; }
 
 size_t stack_bytes(light_fiber& f) { return reinterpret_cast<char*>(&f) - stack_low(f); }
@@ -94,7 +86,6 @@ inline light_fiber* light_hub::take_fiber(size_t stack_size) {
   bury();
   if (free_fibers_ == nullptr || stack_size != default_stack_size) return nullptr;
   light_fiber& f = take_free();
-  if (free_fibers_ != nullptr) fetch(free_fibers_->next_queued);
   if (free_count_ < least_free_) least_free_ = free_count_;
   return &f;
 }
@@ -116,7 +107,7 @@ inline void light_hub::prepare(light_fiber& f, vervet_fiber& record, const spawn
   record.block.store(&f, std::memory_order_release);
 }
 
-inline int light_hub::begin(vervet_fiber& record, const spawn_call& call, size_t stack_size) {
+int light_hub::spawn(vervet_fiber& record, const spawn_call& call, size_t stack_size) {
   int error = 0;
   light_fiber* f = take_fiber(stack_size);
   if (f == nullptr) [[unlikely]] {
@@ -129,15 +120,11 @@ inline int light_hub::begin(vervet_fiber& record, const spawn_call& call, size_t
   return 0;
 }
 
-int light_hub::spawn(vervet_fiber& record, const spawn_call& call, size_t stack_size) {
-  return begin(record, call, stack_size);
-}
-
 [[gnu::flatten]] int light_hub::spawn(vervet_fiber** handle, void* (*entry)(void*), void* argument) {
   runtime_scope scope;
   vervet_fiber* made = record::make(&records, nullptr, handle != nullptr ? 2 : 1);
   if (made == nullptr) return EAGAIN;
-  return record::settle(*made, handle, begin(*made, {entry, argument, 0, nullptr}, 0));
+  return record::settle(*made, handle, spawn(*made, {entry, argument, 0, nullptr}, 0));
 }
 
 int light_hub::spawn_from_outside(vervet_fiber& record, const spawn_call& call,

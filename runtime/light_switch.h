@@ -122,7 +122,7 @@ inline int light_hub::yielded(fiber& back) {
   self_state.in_runtime = 0;
   std::atomic_signal_fence(std::memory_order_seq_cst);
   if (deferred_work.load(std::memory_order_relaxed) != 0 || !back.plain()) [[unlikely]]
-    return yielded_to_much();
+    return yielded_otherwise();
   return 0;
 }
 
